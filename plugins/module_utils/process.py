@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -49,8 +51,11 @@ def run(
     stdin: bytes = b"",
     output_limit: int = 16 * 1024 * 1024,
     pass_fds: t.Sequence[int] = (),
+    limits: t.Mapping[int, int] | None = None,
 ) -> Completed:
     """Run `argv` to its end, or end its process group after `timeout` seconds.
+
+    `limits` maps resource.RLIMIT_... to what the program may use.
 
     Raises ScapError (`program_missing`) where the program is not there; an exit status is the
     caller's to judge.
@@ -66,6 +71,7 @@ def run(
             cwd=cwd,
             start_new_session=True,
             pass_fds=pass_fds,
+            preexec_fn=functools.partial(_limit, limits) if limits else None,  # noqa: PLW1509
         )
     except (FileNotFoundError, PermissionError) as error:
         raise ScapError("program_missing", f"{argv[0]} cannot be started: {error.strerror}; install it") from error
@@ -96,6 +102,13 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def _limit(limits: t.Mapping[int, int]) -> None:
+    for kind, amount in limits.items():
+        hard = resource.getrlimit(kind)[1]
+        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        resource.setrlimit(kind, (amount, amount))
 
 
 def _collect(

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scanner as one file that any Python 3.9 runs: `python3 -I scanner.pyz REQUEST SCRATCH`.
+
+Made from the sources of the modules that are loaded, so that it works from a checkout, an installed collection and
+inside a module's payload alike. Equal sources give equal bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+import types
+import zipfile
+
+from ..scanner import program
+
+_BASE = ("model", "files", "process", "reference")
+_PACKAGE = "scap_images"
+_MAIN = f"import sys\n\nfrom {_PACKAGE}.scanner.program import main\n\nsys.exit(main(sys.argv[1:]))\n"
+_WHEN = (2026, 1, 1, 0, 0, 0)
+
+
+def build() -> bytes:
+    """The bytes of the zipapp."""
+    utils = program.__name__.rpartition(".scanner.")[0]
+    names = [f"{utils}.{name}" for name in _BASE]
+    names += sorted(name for name in sys.modules if name == f"{utils}.scanner" or name.startswith(f"{utils}.scanner."))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "__main__.py", _MAIN)
+        _add(archive, f"{_PACKAGE}/__init__.py", "")
+        for name in names:
+            module = importlib.import_module(name)
+            path = name[len(utils) + 1 :].replace(".", "/")
+            suffix = "/__init__.py" if hasattr(module, "__path__") else ".py"
+            _add(archive, f"{_PACKAGE}/{path}{suffix}", _source(module))
+    return packed.getvalue()
+
+
+def _source(module: types.ModuleType) -> str:
+    spec = module.__spec__
+    get_source = getattr(spec.loader, "get_source", None) if spec is not None else None
+    source = get_source(module.__name__) if get_source is not None else None
+    return source or ""
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    info = zipfile.ZipInfo(name, _WHEN)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, text)

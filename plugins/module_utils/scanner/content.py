@@ -1,0 +1,122 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which content an image is evaluated with, and whether that content is for its operating system at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+
+from ..files import dumps
+from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError
+from .contentinfo import ContentInfo, Profile, choose_profile, content_info
+from .detect import cpe_matches, datastream_names, oval_platform_matches
+from .request import Request
+
+DEFAULT_FOLDERS = ("/usr/share/xml/scap/ssg/content",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """The content set of one scan."""
+
+    datastream: str
+    """Path; empty where no XCCDF is evaluated."""
+    profile: Profile | None
+    infos: list[ContentInfo]
+    """One for the data stream (if any), then one for each OVAL file."""
+    oval: list[str]
+    contents: list[Content]
+
+    @property
+    def key(self) -> str:
+        """CONTENT_HEX12 of the evidence's folder."""
+        return content_key(self.contents)
+
+
+def content_key(contents: list[Content]) -> str:
+    """12 hex digits that stand for a content set: the kinds, profiles and sha256 of its files."""
+    parts = sorted([content.kind, content.profile, content.sha256] for content in contents)
+    return hashlib.sha256(dumps(parts)).hexdigest()[:12]
+
+
+def request_key(request: Request) -> str:
+    """CONTENT_HEX12 of a scan that failed before its content was known: it stands for what was asked."""
+    return hashlib.sha256(dumps([request.datastream, request.profile, request.oval])).hexdigest()[:12]
+
+
+def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
+    """The content for this OS, or the reason why there is none (the image is then not applicable).
+
+    Raises ScapError for content that was asked for and cannot be used.
+    """
+    datastream = request.datastream
+    if request.profile == "none":
+        datastream = "none"
+    if datastream == "none" and not request.oval:
+        raise ScapError(
+            "content_missing", "neither a profile nor an OVAL file is to be evaluated; set scap_profile or scap_oval"
+        )
+    if datastream == "auto":
+        found = _find_datastream(request, os_)
+        if isinstance(found, Reason):
+            return found
+        datastream = found
+    infos: list[ContentInfo] = []
+    contents: list[Content] = []
+    profile = None
+    if datastream != "none":
+        info = content_info(datastream, request.cache)
+        if info.kind != "datastream":
+            raise ScapError("content_unsupported", f"{datastream}: is OVAL, not a data stream; give it as scap_oval")
+        profile = choose_profile(info, request.profile, datastream)
+        infos.append(info)
+        contents.append(Content("datastream", os.path.basename(datastream), profile.id, info.sha256))
+    for path in request.oval:
+        info = content_info(path, request.cache)
+        if info.kind != "oval":
+            raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL; give it as scap_content")
+        infos.append(info)
+        contents.append(Content("oval", os.path.basename(path), "", info.sha256))
+    return Selected("" if datastream == "none" else datastream, profile, infos, list(request.oval), contents)
+
+
+def _find_datastream(request: Request, os_: OperatingSystem) -> str | Reason:
+    names = datastream_names(os_)
+    folders = request.folders or list(DEFAULT_FOLDERS)
+    for folder in folders:
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                return path
+    if not os_.id:
+        return Reason("no_os", "the image has no os-release: no SCAP content can be chosen for it")
+    if not names:
+        return Reason("no_content", f"no SCAP content exists for {os_.name or os_.label}")
+    return Reason(
+        "no_content",
+        f"no data stream for {os_.name or os_.label}: {' or '.join(names)} is not in {', '.join(folders)}; install a "
+        "newer scap-security-guide, or name one with scap_content",
+    )
+
+
+def check_content(selected: Selected, os_: OperatingSystem, packages: list[Package]) -> list[Check]:
+    """Whether every file of the content set is for this OS: one Check a file, all called `content`."""
+    checks = []
+    for content, info in zip(selected.contents, selected.infos):
+        if info.kind == "datastream":
+            passed = cpe_matches(os_, info.platforms)
+            names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
+        else:
+            passed = oval_platform_matches(os_, info.platforms) and info.definitions > 0
+            names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
+            if not info.definitions:
+                names = "no patch or vulnerability definition"
+        relation = "is for" if passed else "is not for"
+        detail = f"{content.id} {relation} {os_.label or 'an unknown OS'} (it names {names})"
+        checks.append(Check("content", passed, detail))
+    if selected.oval and not packages:
+        checks.append(Check("content", False, "no package is installed that an OVAL definition could be about"))
+    return checks

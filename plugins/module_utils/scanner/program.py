@@ -1,0 +1,336 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that runs beside the image: one process, one image, one evidence.
+
+`main` reads a Request, acquires the image, detects its OS, reads its packages, evaluates the content and proves what
+it can on the spot. It leaves a staging folder (evidence.json and raw results, compressed) and says where in its last
+line of standard output, a JSON object: `{"staging": PATH}` or `{"reused": PATH}`. Lines before that report steps.
+Whatever goes wrong with the image is an evidence with an error, and exit status 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import typing as t
+
+from ..files import read_json, sha256_file, write_json, write_whole
+from ..model import (
+    Check,
+    Content,
+    Evidence,
+    OperatingSystem,
+    Reason,
+    RecordError,
+    ScanInfo,
+    ScapError,
+    StoredFile,
+    now,
+    to_json,
+)
+from ..reference import parse
+from . import probe
+from .acquire import Access, Resolved, Root, acquire, resolve
+from .confine import Sandbox, oscap_version, prepare_home, private_mounts, without_execution
+from .content import Selected, check_content, request_key, select
+from .detect import confirm_os, read_os
+from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, validate
+from .packages import Inventory, read_inventory
+from .packages.rebuild import install, rebuild
+from .request import Request
+from .rootpath import make_in_root
+from .stderr import check_stderr
+
+DPKG_ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el"}
+
+
+class Scan:
+    """One scan while it runs; `evidence` is what is known so far."""
+
+    def __init__(self, request: Request, work: str, staging: str) -> None:
+        self.request = request
+        self.work = work
+        self.staging = staging
+        self.resolved: Resolved | None = None
+        self.os = OperatingSystem()
+        self.inventory: Inventory | None = None
+        self.selected: Selected | None = None
+        self.coverage: list[Check] = []
+        self.rung = request.rung
+        self.oscap = ""
+        self.started = time.monotonic()
+        self.stderr: list[tuple[str, bytes]] = []
+
+    def say(self, step: str) -> None:
+        print(json.dumps({"step": step, "seconds": round(time.monotonic() - self.started, 3)}), flush=True)
+
+    def resolve(self) -> str:
+        """Resolve the reference; the path of an evidence that makes this scan unnecessary, or an empty string."""
+        request = self.request
+        if request.way == "root":
+            self.resolved = Resolved.from_json(request.resolved)
+        else:
+            access = Access.from_json(request.access)
+            self.resolved = resolve(parse(request.reference), request.platform, access, self.work)
+        if request.digest and request.digest not in (self.resolved.digest, *self.resolved.index_digests):
+            raise ScapError(
+                "digest_mismatch",
+                f"{request.reference}: {request.digest} was asked for, the registry gives {self.resolved.digest}",
+            )
+        self.say("resolved")
+        return find_reusable(request, self.resolved.digest) if request.reuse else ""
+
+    def run(self) -> None:
+        """Acquire, detect, evaluate, prove; raises ScapError where that cannot be done."""
+        assert self.resolved is not None
+        self.coverage.append(Check("digest", True, f"{self.resolved.digest}, checked against what was asked for"))
+        with self._root() as root:
+            self.say("acquired")
+            self.os = read_os(root)
+            self.inventory = read_inventory(root)
+            write_json(
+                os.path.join(self.staging, "packages.json.gz"), [to_json(entry) for entry in self.inventory.packages]
+            )
+            selected = select(self.request, self.os)
+            if isinstance(selected, Reason):
+                raise NotApplicable(selected)
+            self.selected = selected
+            self._evaluate(root, selected, self.inventory)
+
+    @contextlib.contextmanager
+    def _root(self) -> t.Iterator[str]:
+        request = self.request
+        if request.way == "root":
+            yield request.root
+            return
+        assert self.resolved is not None
+        access = Access.from_json(request.access)
+        with acquire(
+            self.resolved,
+            access,
+            self.work,
+            way=request.way,
+            storage=request.storage,
+            storage_limit=request.storage_limit,
+        ) as root:
+            self.rung = root.way
+            self._report_root(root)
+            yield root.path
+
+    def _report_root(self, root: Root) -> None:
+        for reason in root.tried:
+            self.say(f"not by {reason}")
+
+    def _evaluate(self, root: str, selected: Selected, inventory: Inventory) -> None:
+        assert self.resolved is not None
+        sandbox = self._sandbox(root)
+        self.oscap = oscap_version(sandbox)
+        if inventory.manager == "rpm":
+            folder = os.path.join(self.work, "rpmdb")
+            rebuild(root, inventory, folder, sandbox, self.request.timeout)
+            install(root, folder, self.oscap)
+        self._validate(sandbox, selected)
+        prober = probe.Probe(root, inventory, selected.infos, os.path.join(self.work, "probe"))
+        evaluations = []
+        evaluations.append(prober.evaluate(sandbox, self.request.timeout))
+        self.say("probed")
+        if selected.profile is not None:
+            evaluations.append(
+                evaluate_xccdf(sandbox, selected.datastream, selected.profile.id, self.request.timeout)
+            )
+            self.say("evaluated xccdf")
+        for number, path in enumerate(selected.oval):
+            evaluations.append(evaluate_oval(sandbox, path, f"oval-{number}", self.request.timeout))
+            self.say(f"evaluated oval {number}")
+        self.coverage += prober.check(sandbox.out)
+        self.coverage.append(confirm_os(self.os, inventory.packages))
+        self.coverage += check_content(selected, self.os, inventory.packages)
+        self.coverage.append(check_stderr([(entry.what, entry.stderr) for entry in evaluations], self.oscap))
+        self.coverage.append(Check("exit_status", True, f"{len(evaluations)} calls of oscap {self.oscap} ended as they should"))
+        self._keep(sandbox, evaluations[1:])
+
+    def _sandbox(self, root: str) -> Sandbox:
+        assert self.resolved is not None
+        home, out = os.path.join(self.work, "home"), os.path.join(self.work, "out")
+        os.makedirs(out, mode=0o700)
+        architecture = self.resolved.platform.split("/")[1] if "/" in self.resolved.platform else "amd64"
+        prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
+        make_in_root(root, "run/.containerenv", b"")
+        make_in_root(root, "proc", None)
+        view = root
+        if not self.request.confined:
+            view = os.path.join(self.work, "view")
+            if not without_execution(root, view):
+                raise ScapError(
+                    "confinement_failed",
+                    "the root cannot be mounted without execution: run as root, or as a user with subordinate ids "
+                    "(usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER)",
+                )
+        return Sandbox(
+            root=view,
+            out=out,
+            home=home,
+            tools=self.request.tools,
+            memory=self.request.memory,
+            bare=self.request.confined,
+            variables=self.resolved.variables,
+        )
+
+    def _validate(self, sandbox: Sandbox, selected: Selected) -> None:
+        paths = [selected.datastream, *selected.oval] if selected.datastream else list(selected.oval)
+        for info, path in zip(selected.infos, paths):
+            kept = os.path.join(self.request.cache, f"{info.sha256}.valid-{self.oscap}") if self.request.cache else ""
+            if kept and os.path.exists(kept):
+                continue
+            validate(sandbox, info.kind, path, self.request.timeout)
+            if kept:
+                write_whole(kept, b"")
+
+    def _keep(self, sandbox: Sandbox, evaluations: t.Sequence[Evaluation]) -> None:
+        """Compress the raw results into the staging folder, with what they have to be compared with."""
+        assert self.selected is not None
+        for entry in evaluations:
+            source = os.path.join(sandbox.out, entry.results)
+            with open(source, "rb") as raw, open(os.path.join(self.staging, f"{entry.results}.gz"), "wb") as packed:
+                with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=packed, mtime=0) as stream:
+                    shutil.copyfileobj(raw, stream, 1 << 20)
+        expected = {
+            "profile": self.selected.profile.id if self.selected.profile else "",
+            "rules": self.selected.profile.rules if self.selected.profile else [],
+            "oval": [info.definitions for info in self.selected.infos if info.kind == "oval"],
+        }
+        write_json(os.path.join(self.staging, "expected.json.gz"), expected)
+        text = b"".join(f"== {what}\n".encode() + data + b"\n" for what, data in self.stderr)
+        write_whole(os.path.join(self.staging, "stderr.txt"), text[-1024 * 1024 :])
+
+    def evidence(self, *, error: Reason | None, not_applicable: Reason | None) -> Evidence:
+        resolved = self.resolved
+        contents: list[Content] = self.selected.contents if self.selected else []
+        inventory = self.inventory
+        manager = inventory.manager if inventory else ""
+        return Evidence(
+            reference=self.request.reference,
+            digest=resolved.digest if resolved else "",
+            platform=resolved.platform if resolved else self.request.platform,
+            os=self.os,
+            scan=ScanInfo(self.request.executor, self.rung, self.oscap, round(time.monotonic() - self.started, 3)),
+            scanned_at=now(),
+            content=contents,
+            coverage=self.coverage,
+            files=_stored(self.staging),
+            packages=len(inventory.packages) if inventory else 0,
+            package_manager=f"{manager} ({inventory.format})" if inventory and manager else "",
+            index_digests=resolved.index_digests if resolved else [],
+            labels=resolved.labels if resolved else {},
+            not_applicable=not_applicable,
+            error=error,
+        )
+
+
+class NotApplicable(Exception):
+    """There is no content for this image."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+def find_reusable(request: Request, digest: str) -> str:
+    """The path of a stored evidence, without error, of this image and the content that it would get now; or empty."""
+    base = os.path.join(request.evidence, digest.rpartition(":")[2])
+    try:
+        names = sorted(os.listdir(base))
+    except FileNotFoundError:
+        return ""
+    for name in names:
+        try:
+            known = Evidence.from_json(read_json(os.path.join(base, name, "evidence.json")))
+        except (ScapError, RecordError):
+            continue
+        if not known.os.id and not known.not_applicable:
+            continue
+        try:
+            selected = select(request, known.os)
+        except ScapError:
+            continue
+        if isinstance(selected, Reason):
+            if known.not_applicable is not None:
+                return os.path.join(base, name)
+            continue
+        path = os.path.join(base, selected.key)
+        if _is_complete(path):
+            return path
+    return ""
+
+
+def _is_complete(path: str) -> bool:
+    try:
+        known = Evidence.from_json(read_json(os.path.join(path, "evidence.json")))
+    except (ScapError, RecordError):
+        return False
+    if known.error is not None or not all(check.passed for check in known.coverage):
+        return False
+    with contextlib.suppress(OSError):
+        return bool(known.files) and all(
+            os.path.getsize(os.path.join(path, file.name)) == file.size for file in known.files
+        )
+    return False
+
+
+def _stored(folder: str) -> list[StoredFile]:
+    files = []
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if name != "evidence.json":
+            files.append(StoredFile(name, sha256_file(path), os.path.getsize(path)))
+    return files
+
+
+def scan(request: Request, work: str) -> dict[str, str]:
+    """Do what the request asks; returns what the last line says."""
+    os.makedirs(request.evidence, mode=0o700, exist_ok=True)
+    staging = tempfile.mkdtemp(prefix=".scan-", dir=request.evidence)
+    current = Scan(request, work, staging)
+    error = not_applicable = None
+    try:
+        reused = current.resolve()
+        if reused:
+            shutil.rmtree(staging)
+            return {"reused": reused}
+        current.run()
+    except NotApplicable as outcome:
+        not_applicable = outcome.reason
+    except ScapError as problem:
+        error = Reason(problem.code, problem.message)
+    except OSError as problem:
+        error = Reason("system_error", f"{request.reference}: {problem}")
+    found = current.evidence(error=error, not_applicable=not_applicable)
+    write_json(os.path.join(staging, "evidence.json"), to_json(found))
+    key = current.selected.key if current.selected else request_key(request)
+    return {"staging": staging, "key": key}
+
+
+def main(argv: t.Sequence[str]) -> int:
+    """`argv`: the path of the request, and of a scratch folder that is emptied in the end."""
+    request = Request.from_json(read_json(argv[0]))
+    os.umask(0o077)
+    if not request.confined:
+        private_mounts()
+    work = tempfile.mkdtemp(prefix="scan-", dir=argv[1])
+    try:
+        answer = scan(request, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print(json.dumps(answer), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
