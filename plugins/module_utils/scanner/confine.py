@@ -80,6 +80,8 @@ class Sandbox:
     """The root whose /usr holds oscap and its libraries."""
     memory: int = 6 * 1024 * 1024 * 1024
     """Address space of one program, bytes."""
+    variables: t.Sequence[str] = ()
+    """The image's own environment, NAME=VALUE, for the environmentvariable58 probe (as oscap-podman hands it over)."""
     bare: bool = False
     """Whether the process is confined already (a pod), so that bubblewrap is left out."""
 
@@ -110,6 +112,7 @@ class Sandbox:
         }
         if probe:
             environment["OSCAP_PROBE_ROOT"] = self.path(ROOT)
+            environment["OSCAP_CONTAINER_VARS"] = "\n".join(self.variables)
         limits = {
             resource.RLIMIT_AS: max(self.memory, MIN_MEMORY),
             resource.RLIMIT_FSIZE: MAX_OUTPUT,

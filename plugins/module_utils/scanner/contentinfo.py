@@ -20,7 +20,7 @@ from ..model import J, RecordError, ScapError, field, strings
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_DEPTH = 200
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 _XCCDF = "http://checklists.nist.gov/xccdf/1.2"
 _OVAL = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
@@ -36,7 +36,7 @@ class Profile:
     id: str
     title: str
     rules: list[str]
-    """Ids of the selected rules in document order, extends and groups resolved (XCCDF 1.2, 6.3.3)."""
+    """Ids of the selected rules in document order, extends, groups, requires and conflicts resolved (XCCDF 1.2, 7.2.3)."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> Profile:
@@ -132,6 +132,8 @@ class _Item:
         self.name = name
         self.selected = selected
         self.parents = parents
+        self.requires: list[list[str]] = []
+        self.conflicts: list[str] = []
 
 
 class _Reader:
@@ -150,6 +152,7 @@ class _Reader:
         self._benchmarks: list[str] = []
         self._platforms: set[str] = set()
         self._profile = ""
+        self._rule = ""
         self._text: list[str] | None = None
         self._definitions = 0
         self._generated = ""
@@ -232,6 +235,7 @@ class _Reader:
             )
             self._groups.append(attributes.get("id", ""))
         elif local == "Rule":
+            self._rule = attributes.get("id", "")
             self._rules[attributes.get("id", "")] = _Item(
                 attributes.get("id", ""), attributes.get("selected", "true") in ("true", "1"), tuple(self._groups)
             )
@@ -244,6 +248,10 @@ class _Reader:
             self._selects[self._profile].append(
                 (attributes.get("idref", ""), attributes.get("selected", "") in ("true", "1"))
             )
+        elif local == "requires" and parent == "Rule":
+            self._rules[self._rule].requires.append(attributes.get("idref", "").split())
+        elif local == "conflicts" and parent == "Rule":
+            self._rules[self._rule].conflicts.append(attributes.get("idref", ""))
         elif local == "title" and parent == "Profile":
             self._text = []
         elif local == "platform" and parent == "Benchmark":
@@ -280,9 +288,13 @@ class _Reader:
         for step in reversed(chain):
             for idref, value in self._selects.get(step, []):
                 selected[idref] = value
+        for rule in self._rules.values():
+            selected[rule.name] = selected[rule.name] and all(selected[parent] for parent in rule.parents)
         rules = [
             rule.name
             for rule in self._rules.values()
-            if selected[rule.name] and all(selected[parent] for parent in rule.parents)
+            if selected[rule.name]
+            and all(any(selected.get(idref) for idref in choices) for choices in rule.requires)
+            and not any(selected.get(idref) for idref in rule.conflicts)
         ]
         return Profile(name, self._titles.get(name, ""), rules)

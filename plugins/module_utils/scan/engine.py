@@ -1,0 +1,129 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scan many images through one executor; what the modules and the action plugin see of it."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import fcntl
+import os
+import time
+import typing as t
+
+from ..files import write_json
+from ..model import Evidence, Image, J, ScapError, is_digest
+from ..reference import normalise
+from .accept import accept, sweep
+from .interface import Executor, Outcome, Settings
+
+PROGRESS = "progress.json"
+_PROGRESS_EVERY = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Scanned:
+    """One image of a run."""
+
+    evidence: Evidence
+    path: str
+    """Folder of the evidence."""
+    reused: bool
+
+    def summary(self, root: str) -> J:
+        """What a module returns of it: a few hundred bytes."""
+        evidence = self.evidence
+        error = evidence.error
+        failed = [check for check in evidence.coverage if not check.passed]
+        return {
+            "reference": evidence.reference,
+            "digest": evidence.digest,
+            "platform": evidence.platform,
+            "os": evidence.os.label,
+            "packages": evidence.packages,
+            "rung": evidence.scan.rung,
+            "seconds": evidence.scan.seconds,
+            "reused": self.reused,
+            "evidence": os.path.relpath(self.path, root),
+            "error": f"{error.code}: {error.message}" if error else "",
+            "unproven": [check.check for check in failed],
+            "not_applicable": evidence.not_applicable.message if evidence.not_applicable else "",
+        }
+
+
+def to_images(entries: t.Iterable[t.Any]) -> list[Image]:
+    """Image records from what users write: references, or mappings of images.jsonl. Repeated ones are dropped."""
+    images: dict[tuple[str, str], Image] = {}
+    for entry in entries:
+        if isinstance(entry, str):
+            reference = normalise(entry)
+            digest = reference.rpartition("@")[2]
+            image = Image(reference=reference, digest=digest if is_digest(digest) else "")
+        else:
+            image = Image.from_json(entry)
+            image = dataclasses.replace(image, reference=normalise(image.reference))
+        images.setdefault((image.reference, image.digest), image)
+    return list(images.values())
+
+
+def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t.Iterator[Scanned]:
+    """Scan each image once; yields in the order in which they end. One process at a time works in a scap_dir."""
+    os.makedirs(settings.cache, mode=0o700, exist_ok=True)
+    os.makedirs(settings.evidence, mode=0o700, exist_ok=True)
+    with open(os.path.join(settings.dir, ".lock"), "wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ScapError("dir_busy", f"{settings.dir}: another run works in it; wait for it, or use another dir") from error
+        sweep(settings)
+        progress = _Progress(settings, len(images))
+        for outcome in executor.scan(images, settings):
+            scanned = _accept(outcome, settings, executor.name)
+            progress.ended(scanned)
+            yield scanned
+        progress.close()
+
+
+def _accept(outcome: Outcome, settings: Settings, executor: str) -> Scanned:
+    evidence, path = accept(outcome, settings, executor)
+    return Scanned(evidence, path, bool(outcome.reused))
+
+
+class _Progress:
+    """The progress file that the action plugin reads while the module works."""
+
+    def __init__(self, settings: Settings, total: int) -> None:
+        self._path = os.path.join(settings.dir, PROGRESS)
+        self._total = total
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._started = time.monotonic()
+        self._written = 0.0
+        self._last = ""
+        self._write()
+
+    def ended(self, scanned: Scanned) -> None:
+        self._counts["done"] += 1
+        self._counts["reused"] += scanned.reused
+        self._counts["failed"] += scanned.evidence.error is not None
+        self._last = scanned.evidence.reference
+        if time.monotonic() - self._written > _PROGRESS_EVERY:
+            self._write()
+
+    def close(self) -> None:
+        if os.path.exists(self._path):
+            os.unlink(self._path)
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        write_json(
+            self._path,
+            {
+                "total": self._total,
+                "done": self._counts["done"],
+                "failed": self._counts["failed"],
+                "reused": self._counts["reused"],
+                "seconds": round(self._written - self._started, 1),
+                "last": self._last,
+            },
+        )

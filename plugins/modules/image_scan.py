@@ -1,0 +1,323 @@
+#!/usr/bin/python
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_scan
+short_description: Scan container images with OpenSCAP and keep the evidence
+version_added: 0.1.0
+author:
+  - scap.images contributors (@scap-images)
+description:
+  - Acquires each image, evaluates SCAP content against it with C(oscap), proves that C(oscap) really saw the image, and keeps what
+    came out as one evidence an image and content set.
+  - Nothing of an image is ever executed, and C(oscap) runs confined.
+  - An image that cannot be scanned is an evidence with an error; the other images go on.
+  - An image that has an evidence for the same content already is not scanned again.
+options:
+  images:
+    description:
+      - The images to scan. Each is a reference as skopeo and podman write it, or a mapping as M(scap.images.image_discover) returns it.
+      - V(docker://host/name:tag) or V(docker://host/name@sha256:...) (V(docker://) may be left out), V(oci:PATH[:TAG]), V(oci-archive:PATH),
+        V(docker-archive:PATH), V(containers-storage:NAME).
+      - Exactly one of O(images) and O(images_from) is needed.
+    type: list
+    elements: raw
+  images_from:
+    description:
+      - A JSON Lines file with one image a line, as M(scap.images.image_discover) writes it.
+    type: path
+  executor:
+    description:
+      - Where the scans run. V(local) scans on the host that the module runs on, V(kubernetes) in pods of the cluster.
+    type: str
+    choices: [local, kubernetes]
+    default: local
+  dir:
+    description:
+      - The folder that holds everything a run writes. The evidence goes to C(evidence/DIGEST_HEX/CONTENT_HEX12/) below it.
+    type: path
+    required: true
+  profile:
+    description:
+      - Short or full id of the XCCDF profile to evaluate.
+      - V(auto) takes the first that the content has of V(standard), V(cis_server_l1), V(cis_level1_server), V(cis), V(ospp), V(stig), V(pci-dss).
+      - V(none) evaluates no XCCDF; O(oval) is then needed.
+    type: str
+    default: auto
+  content:
+    description:
+      - Path or URL of a SCAP source data stream, plain or compressed.
+      - V(auto) takes the data stream of the SCAP Security Guide that fits the image's operating system from O(content_folders).
+    type: str
+    default: auto
+  content_folders:
+    description:
+      - Where V(auto) looks for data streams.
+    type: list
+    elements: path
+    default: [/usr/share/xml/scap/ssg/content]
+  oval:
+    description:
+      - Paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that are evaluated beside the profile.
+    type: list
+    elements: str
+    default: []
+  platform:
+    description:
+      - The platform to take from an image index, C(os/architecture[/variant]). The host's own where it is left out.
+    type: str
+    default: ""
+  parallelism:
+    description:
+      - Images at a time. V(0) takes as many as there are processors and memory for.
+    type: int
+    default: 0
+  timeout:
+    description:
+      - Seconds for each program that works on an image.
+    type: int
+    default: 1200
+  rescan:
+    description:
+      - Whether images are scanned again that have an evidence for the same content.
+    type: bool
+    default: false
+  acquire:
+    description:
+      - How the local executor has an image's root. V(storage) mounts it from a containers storage of its own, V(unpack) unpacks it into a folder.
+      - V(auto) takes the first that works.
+    type: str
+    choices: [auto, storage, unpack]
+    default: auto
+  storage:
+    description:
+      - Folder of the local executor's containers storage. Below O(dir) where it is left out.
+    type: path
+  storage_limit:
+    description:
+      - Bytes that the containers storage may take, with a unit such as V(20G). The images that were used longest ago go first.
+    type: str
+    default: 20G
+  authfile:
+    description:
+      - A containers auth.json (as C(podman login) writes it) with the credentials for the registries. See containers-auth.json(5).
+    type: path
+  ca_file:
+    description:
+      - PEM file with the certificate authority of the registries.
+    type: path
+  validate_certs:
+    description:
+      - Whether the registries' certificates are verified. A registry that speaks plain HTTP needs V(false).
+    type: bool
+    default: true
+  registries_conf:
+    description:
+      - A containers-registries.conf(5) that says what short names and mirrors mean.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode; nothing is scanned and nothing is written.
+    support: full
+  diff_mode:
+    description: Evidence has no difference that a person could read.
+    support: none
+  idempotent:
+    description: An image that has an evidence for the same content is not scanned again, unless O(rescan=true).
+    support: full
+  platform:
+    description: Runs on Linux hosts with the programs of the requirements.
+    platforms: posix
+    support: full
+requirements:
+  - python >= 3.9
+  - oscap 1.3 or newer, bubblewrap, skopeo, and podman or buildah (executor local)
+  - root, or an ordinary user with 65536 subordinate user and group ids (executor local)
+seealso:
+  - module: scap.images.image_discover
+  - module: scap.images.scap_result
+"""
+
+EXAMPLES = r"""
+- name: Scan two images with the profile that is chosen for their operating system
+  scap.images.image_scan:
+    images:
+      - registry.example.org/shop/web:1.4
+      - oci-archive:/tmp/worker.tar
+    dir: ./scap-images
+
+- name: Look for known vulnerabilities alone
+  scap.images.image_scan:
+    images_from: ./scap-images/images.jsonl
+    dir: ./scap-images
+    profile: none
+    oval:
+      - https://security.example.org/rhel-8.oval.xml.bz2
+"""
+
+RETURN = r"""
+scans:
+  description: One summary an image, in the order in which they ended; left out where there are more than 100.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - reference: docker://registry.example.org/shop/web:1.4
+      digest: sha256:7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc
+      platform: linux/amd64
+      os: debian 11
+      packages: 126
+      rung: storage
+      seconds: 2.1
+      reused: false
+      evidence: evidence/7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc/0c4f2b9e11aa
+      error: ""
+      unproven: []
+      not_applicable: ""
+digests:
+  description: The digests of all images that were asked for, as far as they are known.
+  returned: always
+  type: list
+  elements: str
+summary:
+  description: How many images were asked for, scanned, reused, not applicable, unproven and in error, and the seconds it took.
+  returned: always
+  type: dict
+  sample:
+    images: 2
+    scanned: 2
+    reused: 0
+    not_applicable: 0
+    unproven: 0
+    error: 0
+    seconds: 4.3
+"""
+
+import os
+import sys
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.formatters import human_to_bytes
+
+from ..module_utils.content.fetch import materialise
+from ..module_utils.files import read_jsonl
+from ..module_utils.model import Image, J, RecordError, ScapError
+from ..module_utils.scan.engine import Scanned, scan, to_images
+from ..module_utils.scan.interface import Executor, Settings
+from ..module_utils.scan.local import LocalExecutor, LocalOptions
+from ..module_utils.scanner.acquire import Access
+
+MAX_INLINE = 100
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "images": {"type": "list", "elements": "raw"},
+            "images_from": {"type": "path"},
+            "executor": {"type": "str", "choices": ["local", "kubernetes"], "default": "local"},
+            "dir": {"type": "path", "required": True},
+            "profile": {"type": "str", "default": "auto"},
+            "content": {"type": "str", "default": "auto"},
+            "content_folders": {"type": "list", "elements": "path", "default": ["/usr/share/xml/scap/ssg/content"]},
+            "oval": {"type": "list", "elements": "str", "default": []},
+            "platform": {"type": "str", "default": ""},
+            "parallelism": {"type": "int", "default": 0},
+            "timeout": {"type": "int", "default": 1200},
+            "rescan": {"type": "bool", "default": False},
+            "acquire": {"type": "str", "choices": ["auto", "storage", "unpack"], "default": "auto"},
+            "storage": {"type": "path"},
+            "storage_limit": {"type": "str", "default": "20G"},
+            "authfile": {"type": "path"},
+            "ca_file": {"type": "path"},
+            "validate_certs": {"type": "bool", "default": True},
+            "registries_conf": {"type": "path"},
+        },
+        mutually_exclusive=[("images", "images_from")],
+        required_one_of=[("images", "images_from")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module.params, module.check_mode))
+    except (ScapError, RecordError) as error:
+        module.fail_json(msg=str(error))
+
+
+def run(params: J, check_mode: bool) -> J:
+    """What the module returns; raises ScapError or RecordError where nothing can be scanned."""
+    started = time.monotonic()
+    images = to_images(params["images"] if params["images"] is not None else read_jsonl(params["images_from"]))
+    if check_mode:
+        return _answer([], images, params["dir"], started)
+    settings = _settings(params)
+    scanned = list(scan(images, _executor(params), settings))
+    return _answer(scanned, images, settings.dir, started)
+
+
+def _settings(params: J) -> Settings:
+    folder = os.path.abspath(params["dir"])
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    cache = os.path.join(folder, "content")
+    content = params["content"]
+    return Settings(
+        dir=folder,
+        profile=params["profile"],
+        datastream=content if content == "auto" or params["profile"] == "none" else materialise(content, cache),
+        folders=params["content_folders"],
+        oval=[materialise(source, cache) for source in params["oval"]],
+        platform=params["platform"],
+        parallelism=params["parallelism"],
+        timeout=float(params["timeout"]),
+        reuse=not params["rescan"],
+    )
+
+
+def _executor(params: J) -> Executor:
+    if params["executor"] == "kubernetes":
+        raise ScapError("executor_missing", "the executor kubernetes is not there yet; use executor: local")
+    return LocalExecutor(
+        LocalOptions(
+            access=Access(
+                authfile=params["authfile"] or "",
+                ca_file=params["ca_file"] or "",
+                tls_verify=params["validate_certs"],
+                registries_conf=params["registries_conf"] or "",
+                timeout=float(params["timeout"]),
+            ),
+            python=sys.executable,
+            way=params["acquire"],
+            storage=params["storage"] or "",
+            storage_limit=human_to_bytes(params["storage_limit"]),
+        )
+    )
+
+
+def _answer(scanned: t.Sequence[Scanned], images: t.Sequence[Image], root: str, started: float) -> J:
+    evidences = [entry.evidence for entry in scanned]
+    summary = {
+        "images": len(images),
+        "scanned": sum(not entry.reused for entry in scanned),
+        "reused": sum(entry.reused for entry in scanned),
+        "not_applicable": sum(evidence.not_applicable is not None for evidence in evidences),
+        "unproven": sum(
+            evidence.error is None and not all(check.passed for check in evidence.coverage) for evidence in evidences
+        ),
+        "error": sum(evidence.error is not None for evidence in evidences),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return {
+        "changed": summary["scanned"] > 0,
+        "scans": [entry.summary(root) for entry in scanned] if len(scanned) <= MAX_INLINE else [],
+        "digests": sorted({evidence.digest for evidence in evidences if evidence.digest}),
+        "summary": summary,
+    }
+
+
+if __name__ == "__main__":
+    main()
