@@ -101,9 +101,7 @@ class Client:
         while True:
             attempt += 1
             try:
-                with self._open(
-                    method, path, params, accept, timeout, data=data, content_type=content_type
-                ) as response:
+                with self._open(method, path, params, accept, timeout, data=data, content_type=content_type) as stream:
                     answer = Answer(stream.status, stream.headers, self._read(stream, limit, what))
                 if answer.status < 400:
                     return answer
