@@ -83,7 +83,7 @@ def read_bounded(path: str, limit: int = MAX_JSON) -> bytes:
         raise ScapError("file_unreadable", f"{path}: cannot be read: {error}") from error
     if len(data) > limit:
         raise ScapError("file_too_large", f"{path}: larger than {limit} bytes; it was not read")
-    return t.cast(bytes, data)
+    return data
 
 
 def read_json(path: str, limit: int = MAX_JSON) -> t.Any:

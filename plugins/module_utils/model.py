@@ -499,7 +499,7 @@ class Results:
     """RULE_RESULTS to their number, notselected included."""
     vulnerabilities: list[Vulnerability] = dataclasses.field(default_factory=list)
     definition_counts: dict[str, int] = dataclasses.field(default_factory=dict)
-    """OVAL results (true, false, error, unknown, not evaluated, not applicable) to their number, standalone OVAL only."""
+    """OVAL results (true, false, error, unknown, not evaluated, not applicable) to their number; standalone OVAL."""
     undecided: list[str] = dataclasses.field(default_factory=list)
     """Ids of definitions whose result is error or unknown: nothing is proven about them."""
     profile: str = ""

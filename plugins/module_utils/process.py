@@ -107,14 +107,15 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 def _limit(limits: t.Mapping[int, int]) -> None:
     for kind, amount in limits.items():
         hard = resource.getrlimit(kind)[1]
-        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-        resource.setrlimit(kind, (amount, amount))
+        allowed = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        resource.setrlimit(kind, (allowed, allowed))
 
 
 def _collect(
     process: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int
 ) -> tuple[bytes, bytes, bool, bool]:
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     out, err, truncated = bytearray(), bytearray(), False
     waiting = memoryview(stdin)
     with selectors.DefaultSelector() as selector:

@@ -18,7 +18,8 @@ from .model import ScapError, is_digest
 TRANSPORTS = ("docker", "oci", "oci-archive", "docker-archive", "containers-storage")
 
 # The grammar of github.com/distribution/reference.
-_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(
     rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
@@ -91,7 +92,7 @@ def normalise(text: str) -> str:
     """The reference as records carry it: what was written, `docker://` before it where the transport was left out."""
     stripped = text.strip()
     parse(stripped)
-    if stripped.startswith("docker://") or stripped.startswith(tuple(f"{name}:" for name in TRANSPORTS[1:])):
+    if stripped.startswith(("docker://", *(f"{name}:" for name in TRANSPORTS[1:]))):
         return stripped
     return f"docker://{stripped}"
 

@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - scap.images contributors (@scap-images)
 description:
-  - Acquires each image, evaluates SCAP content against it with C(oscap), proves that C(oscap) really saw the image, and keeps what
+  - Acquires each image, evaluates SCAP content against it with C(oscap), proves that C(oscap) really saw the image,
+    and keeps what
     came out as one evidence an image and content set.
   - Nothing of an image is ever executed, and C(oscap) runs confined.
   - An image that cannot be scanned is an evidence with an error; the other images go on.
@@ -20,8 +21,10 @@ description:
 options:
   images:
     description:
-      - The images to scan. Each is a reference as skopeo and podman write it, or a mapping as M(scap.images.image_discover) returns it.
-      - V(docker://host/name:tag) or V(docker://host/name@sha256:...) (V(docker://) may be left out), V(oci:PATH[:TAG]), V(oci-archive:PATH),
+      - The images to scan. Each is a reference as skopeo and podman write it, or a mapping as
+        M(scap.images.image_discover) returns it.
+      - V(docker://host/name:tag) or V(docker://host/name@sha256:...) (V(docker://) may be left out),
+        V(oci:PATH[:TAG]), V(oci-archive:PATH),
         V(docker-archive:PATH), V(containers-storage:NAME).
       - Exactly one of O(images) and O(images_from) is needed.
     type: list
@@ -38,20 +41,23 @@ options:
     default: local
   dir:
     description:
-      - The folder that holds everything a run writes. The evidence goes to C(evidence/DIGEST_HEX/CONTENT_HEX12/) below it.
+      - The folder that holds everything a run writes. The evidence goes to C(evidence/DIGEST_HEX/CONTENT_HEX12/)
+        below it.
     type: path
     required: true
   profile:
     description:
       - Short or full id of the XCCDF profile to evaluate.
-      - V(auto) takes the first that the content has of V(standard), V(cis_server_l1), V(cis_level1_server), V(cis), V(ospp), V(stig), V(pci-dss).
+      - V(auto) takes the first that the content has of V(standard), V(cis_server_l1), V(cis_level1_server), V(cis),
+        V(ospp), V(stig), V(pci-dss).
       - V(none) evaluates no XCCDF; O(oval) is then needed.
     type: str
     default: auto
   content:
     description:
       - Path or URL of a SCAP source data stream, plain or compressed.
-      - V(auto) takes the data stream of the SCAP Security Guide that fits the image's operating system from O(content_folders).
+      - V(auto) takes the data stream of the SCAP Security Guide that fits the image's operating system from
+        O(content_folders).
     type: str
     default: auto
   content_folders:
@@ -62,7 +68,8 @@ options:
     default: [/usr/share/xml/scap/ssg/content]
   oval:
     description:
-      - Paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that are evaluated beside the profile.
+      - Paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that are evaluated beside
+        the profile.
     type: list
     elements: str
     default: []
@@ -88,7 +95,8 @@ options:
     default: false
   acquire:
     description:
-      - How the local executor has an image's root. V(storage) mounts it from a containers storage of its own, V(unpack) unpacks it into a folder.
+      - How the local executor has an image's root. V(storage) mounts it from a containers storage of its own,
+        V(unpack) unpacks it into a folder.
       - V(auto) takes the first that works.
     type: str
     choices: [auto, storage, unpack]
@@ -99,12 +107,14 @@ options:
     type: path
   storage_limit:
     description:
-      - Bytes that the containers storage may take, with a unit such as V(20G). The images that were used longest ago go first.
+      - Bytes that the containers storage may take, with a unit such as V(20G). The images that were used longest
+        ago go first.
     type: str
     default: 20G
   authfile:
     description:
-      - A containers auth.json (as C(podman login) writes it) with the credentials for the registries. See containers-auth.json(5).
+      - A containers auth.json (as C(podman login) writes it) with the credentials for the registries. See
+        containers-auth.json(5).
     type: path
   ca_file:
     description:
@@ -184,7 +194,8 @@ digests:
   type: list
   elements: str
 summary:
-  description: How many images were asked for, scanned, reused, not applicable, unproven and in error, and the seconds it took.
+  description: How many images were asked for, scanned, reused, not applicable, unproven and in error, and the
+    seconds it took.
   returned: always
   type: dict
   sample:

@@ -34,8 +34,8 @@ _MAGIC: t.Sequence[tuple[bytes, t.Callable[[t.BinaryIO], t.Any]]] = (
 def materialise(source: str, folder: str, timeout: float = 120) -> str:
     """Path of a plain file with the content that `source` names; a plain local file is used where it lies.
 
-    What is fetched or unpacked is kept in `folder`, under the name of the source and the sha256 of its bytes; a URL is asked
-    again each run with its validators (ETag, Last-Modified), so that an unchanged feed is not fetched again.
+    What is fetched or unpacked is kept in `folder`, named by the source and the sha256 of its bytes; a URL is
+    asked again each run with its validators (ETag, Last-Modified), so that an unchanged feed is not fetched again.
     Raises ScapError content_missing, content_malformed or content_too_large.
     """
     if urllib.parse.urlsplit(source).scheme in ("http", "https"):
@@ -48,7 +48,9 @@ def materialise(source: str, folder: str, timeout: float = 120) -> str:
             stream.seek(0)
             return _keep(stream, source, folder)
     except OSError as error:
-        raise ScapError("content_missing", f"{source}: the content cannot be read: {error.strerror or error}") from error
+        raise ScapError(
+            "content_missing", f"{source}: the content cannot be read: {error.strerror or error}"
+        ) from error
 
 
 def _fetch(url: str, folder: str, timeout: float) -> str:

@@ -122,7 +122,9 @@ def check_rules(expected: t.Sequence[str], results: Results) -> Check:
         )
     if not evaluated:
         return Check(
-            "rules", False, f"none of the {len(expected)} selected rules applies: the content is for another kind of system"
+            "rules",
+            False,
+            f"none of the {len(expected)} selected rules applies: the content is for another kind of system",
         )
     return Check("rules", True, f"{len(answered)} of {len(expected)} selected rules answered, {evaluated} evaluated")
 

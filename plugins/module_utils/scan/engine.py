@@ -75,7 +75,9 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ScapError("dir_busy", f"{settings.dir}: another run works in it; wait for it, or use another dir") from error
+            raise ScapError(
+                "dir_busy", f"{settings.dir}: another run works in it; wait for it, or use another dir"
+            ) from error
         sweep(settings)
         progress = _Progress(settings, len(images))
         for outcome in executor.scan(images, settings):

@@ -60,7 +60,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How one image's scan ended. Exactly one of `staging` and `reused` is set, or `problem` where neither could be had."""
+    """How one image's scan ended: `staging` or `reused` is set, or `problem` where neither could be had."""
 
     image: Image
     staging: str = ""
@@ -81,4 +81,4 @@ class Executor(abc.ABC):
 
     @abc.abstractmethod
     def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
-        """One Outcome for each image, in the order in which they end. Raises ScapError only where no image can be scanned."""
+        """One Outcome for each image, in the order in which they end; ScapError only where no image can be scanned."""

@@ -94,7 +94,9 @@ def _outcome(image: Image, done: Completed) -> Outcome:
             image, staging=answer.get("staging", ""), key=answer.get("key", ""), reused=answer.get("reused", "")
         )
     how = "took too long" if done.timed_out else f"ended with {done.returncode}"
-    return Outcome(image, problem=f"{image.reference}: the scanner {how}: {done.error or 'no word'}", code="scanner_failed")
+    return Outcome(
+        image, problem=f"{image.reference}: the scanner {how}: {done.error or 'no word'}", code="scanner_failed"
+    )
 
 
 def _prefix() -> list[str]:

@@ -81,7 +81,7 @@ class Sandbox:
     memory: int = 6 * 1024 * 1024 * 1024
     """Address space of one program, bytes."""
     variables: t.Sequence[str] = ()
-    """The image's own environment, NAME=VALUE, for the environmentvariable58 probe (as oscap-podman hands it over)."""
+    """The image's own environment, NAME=VALUE, for the environmentvariable58 probe (as oscap-podman does)."""
     bare: bool = False
     """Whether the process is confined already (a pod), so that bubblewrap is left out."""
 
@@ -95,7 +95,13 @@ class Sandbox:
         return place
 
     def run(
-        self, argv: t.Sequence[str], *, timeout: float, stdin: bytes = b"", readable: t.Sequence[str] = (), probe: bool = True
+        self,
+        argv: t.Sequence[str],
+        *,
+        timeout: float,
+        stdin: bytes = b"",
+        readable: t.Sequence[str] = (),
+        probe: bool = True,
     ) -> Completed:
         """Run a program of the tools; `readable` are files outside that it may read under their own names.
 
@@ -152,7 +158,7 @@ class Sandbox:
 
 
 def prepare_home(folder: str, architecture: str) -> None:
-    """Write the configuration of librpm and libapt; `architecture` is dpkg's name of the image's (amd64, arm64 ...)."""
+    """Write the configuration of librpm and libapt; `architecture`: dpkg's name of the image's (amd64 ...)."""
     os.makedirs(folder, mode=0o755, exist_ok=True)
     name = architecture.encode("ascii", "ignore")
     write_whole(os.path.join(folder, "apt.conf"), _APT_CONF % (name, name), 0o644)

@@ -36,7 +36,7 @@ class Profile:
     id: str
     title: str
     rules: list[str]
-    """Ids of the selected rules in document order, extends, groups, requires and conflicts resolved (XCCDF 1.2, 7.2.3)."""
+    """Ids of the selected rules in document order, extends, groups, requires and conflicts resolved (XCCDF 1.2)."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> Profile:
@@ -189,7 +189,9 @@ class _Reader:
         )
 
     def _doctype(self, *_unused: t.Any) -> None:
-        raise ScapError("content_malformed", f"{self._path}: has a document type declaration, which SCAP content never needs")
+        raise ScapError(
+            "content_malformed", f"{self._path}: has a document type declaration, which SCAP content never needs"
+        )
 
     def _start(self, name: str, attributes: J) -> None:
         stack = self._stack

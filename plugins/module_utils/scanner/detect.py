@@ -32,7 +32,9 @@ class Family:
 
 
 FAMILIES: t.Mapping[str, Family] = {
-    "debian": Family("debian{major}", "cpe:/o:debian:debian_linux:{major}", ("base-files",), "debian gnu/linux {major}"),
+    "debian": Family(
+        "debian{major}", "cpe:/o:debian:debian_linux:{major}", ("base-files",), "debian gnu/linux {major}"
+    ),
     "ubuntu": Family("ubuntu{version}", "cpe:/o:canonical:ubuntu_linux:{dotted}", (), "ubuntu {dotted}"),
     "rhel": Family(
         "rhel{major}",
@@ -58,8 +60,12 @@ FAMILIES: t.Mapping[str, Family] = {
         ("sles-release", "sle-bci-release"),
         "suse linux enterprise server {major}",
     ),
-    "sl-micro": Family("slmicro{major}", "cpe:/o:suse:sle-micro:{major}", ("SL-Micro-release",), "suse linux micro {major}"),
-    "opensuse-leap": Family("opensuse", "cpe:/o:opensuse:leap:{dotted}", ("openSUSE-release",), "opensuse leap {dotted}"),
+    "sl-micro": Family(
+        "slmicro{major}", "cpe:/o:suse:sle-micro:{major}", ("SL-Micro-release",), "suse linux micro {major}"
+    ),
+    "opensuse-leap": Family(
+        "opensuse", "cpe:/o:opensuse:leap:{dotted}", ("openSUSE-release",), "opensuse leap {dotted}"
+    ),
 }
 
 
@@ -100,9 +106,7 @@ def _unquote(value: str) -> str:
 
 
 def _fill(pattern: str, os_: OperatingSystem) -> str:
-    return pattern.format(
-        major=os_.version.split(".")[0], version=os_.version.replace(".", ""), dotted=os_.version
-    )
+    return pattern.format(major=os_.version.split(".")[0], version=os_.version.replace(".", ""), dotted=os_.version)
 
 
 def datastream_names(os_: OperatingSystem) -> list[str]:

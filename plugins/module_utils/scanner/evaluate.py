@@ -69,7 +69,9 @@ def _evaluate(
     if done.timed_out:
         raise ScapError("time_limit", f"oscap ({what}) did not end within {timeout:.0f} s; raise the time limit")
     if done.returncode not in ended:
-        raise ScapError("oscap_failed", f"oscap ({what}) ended with {_ending(done.returncode)}: {done.error or 'no word'}")
+        raise ScapError(
+            "oscap_failed", f"oscap ({what}) ended with {_ending(done.returncode)}: {done.error or 'no word'}"
+        )
     if done.truncated or not os.path.isfile(path) or os.path.getsize(path) == 0:
         raise ScapError("results_missing", f"oscap ({what}) ended with {done.returncode} but left no results")
     return Evaluation(what, results, done.stderr, done.seconds)

@@ -66,7 +66,6 @@ class Scan:
         self.rung = request.rung
         self.oscap = ""
         self.started = time.monotonic()
-        self.stderr: list[tuple[str, bytes]] = []
 
     def say(self, step: str) -> None:
         print(json.dumps({"step": step, "seconds": round(time.monotonic() - self.started, 3)}), flush=True)
@@ -100,7 +99,7 @@ class Scan:
             )
             selected = select(self.request, self.os)
             if isinstance(selected, Reason):
-                raise NotApplicable(selected)
+                raise NotApplicableError(selected)
             self.selected = selected
             self._evaluate(root, selected, self.inventory)
 
@@ -142,9 +141,7 @@ class Scan:
         evaluations.append(prober.evaluate(sandbox, self.request.timeout))
         self.say("probed")
         if selected.profile is not None:
-            evaluations.append(
-                evaluate_xccdf(sandbox, selected.datastream, selected.profile.id, self.request.timeout)
-            )
+            evaluations.append(evaluate_xccdf(sandbox, selected.datastream, selected.profile.id, self.request.timeout))
             self.say("evaluated xccdf")
         for number, path in enumerate(selected.oval):
             evaluations.append(evaluate_oval(sandbox, path, f"oval-{number}", self.request.timeout))
@@ -153,7 +150,9 @@ class Scan:
         self.coverage.append(confirm_os(self.os, inventory.packages))
         self.coverage += check_content(selected, self.os, inventory.packages)
         self.coverage.append(check_stderr([(entry.what, entry.stderr) for entry in evaluations], self.oscap))
-        self.coverage.append(Check("exit_status", True, f"{len(evaluations)} calls of oscap {self.oscap} ended as they should"))
+        self.coverage.append(
+            Check("exit_status", True, f"{len(evaluations)} calls of oscap {self.oscap} ended as they should")
+        )
         self._keep(sandbox, evaluations[1:])
 
     def _sandbox(self, root: str) -> Sandbox:
@@ -198,16 +197,16 @@ class Scan:
         assert self.selected is not None
         for entry in evaluations:
             source = os.path.join(sandbox.out, entry.results)
-            with open(source, "rb") as raw, open(os.path.join(self.staging, f"{entry.results}.gz"), "wb") as packed:
-                with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=packed, mtime=0) as stream:
-                    shutil.copyfileobj(raw, stream, 1 << 20)
+            packed = os.path.join(self.staging, f"{entry.results}.gz")
+            with open(source, "rb") as raw, gzip.open(packed, "wb", compresslevel=1) as stream:
+                shutil.copyfileobj(raw, stream, 1 << 20)
         expected = {
             "profile": self.selected.profile.id if self.selected.profile else "",
             "rules": self.selected.profile.rules if self.selected.profile else [],
             "oval": [info.definitions for info in self.selected.infos if info.kind == "oval"],
         }
         write_json(os.path.join(self.staging, "expected.json.gz"), expected)
-        text = b"".join(f"== {what}\n".encode() + data + b"\n" for what, data in self.stderr)
+        text = b"".join(f"== {entry.what}\n".encode() + entry.stderr + b"\n" for entry in evaluations)
         write_whole(os.path.join(self.staging, "stderr.txt"), text[-1024 * 1024 :])
 
     def evidence(self, *, error: Reason | None, not_applicable: Reason | None) -> Evidence:
@@ -234,7 +233,7 @@ class Scan:
         )
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """There is no content for this image."""
 
     def __init__(self, reason: Reason) -> None:
@@ -305,7 +304,7 @@ def scan(request: Request, work: str) -> dict[str, str]:
             shutil.rmtree(staging)
             return {"reused": reused}
         current.run()
-    except NotApplicable as outcome:
+    except NotApplicableError as outcome:
         not_applicable = outcome.reason
     except ScapError as problem:
         error = Reason(problem.code, problem.message)
