@@ -1,0 +1,83 @@
+# One word per wish. What a run makes lies in .venv and build, and nowhere else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint reformat bench fuzz differential cluster cluster-stop collection pins clean
+
+PYTHON ?= python3
+FUZZ_SECONDS ?= 60
+IMAGE ?=
+
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+export ANSIBLE_HOME := $(CURDIR)/build/ansible
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export FUZZ_SECONDS
+
+installed := build/collections/ansible_collections/scap/images
+rooms := $(wildcard plugins roles playbooks meta extensions docs examples changelogs)
+sources := $(shell find $(rooms) -name __pycache__ -prune -o -print) galaxy.yml README.md LICENSE requirements.txt bindep.txt
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: packages-demo .venv/.runtime build/collections/.made ## scan three images made here, or IMAGE=reference; the report is in build/demo
+	@.venv/bin/python tests/data/demo.py $(IMAGE)
+
+test: packages-test .venv/.test build/collections/.made ## everything: the linters and all tests
+	@exec .venv/bin/python -m pytest
+
+lint: packages-test .venv/.test build/collections/.made ## the linters alone
+	@.venv/bin/python tests/lint/run.py
+
+reformat: .venv/.test ## ruff's own corrections
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+bench: packages-test .venv/.test build/collections/.made ## the numbers, as a table and in build/bench.json
+	@.venv/bin/python tests/bench/run.py
+
+fuzz: .venv/.test ## every fuzzer for FUZZ_SECONDS
+	@set -e; for fuzzer in tests/fuzz/fuzz_*.py; do echo "$$fuzzer"; .venv/bin/python "$$fuzzer"; done
+
+differential: packages-test .venv/.test build/collections/.made ## our answers against other tools'
+	@.venv/bin/python -m pytest tests/differential
+
+cluster: packages-test .venv/.test ## start the one-node cluster; build/cluster/kubeconfig, build/cluster/registry
+	@.venv/bin/python tests/cluster/run.py start
+
+cluster-stop: .venv/.test ## stop it
+	@.venv/bin/python tests/cluster/run.py stop
+
+collection: .venv/.runtime build/collections/.made ## build and install the collection in build/collections
+
+pins: .venv/.test ## write what is installed in .venv into requirements-test.txt
+	@{ head -n 1 requirements-test.txt; .venv/bin/pip freeze | grep -viE '^(pip|setuptools)=='; } > build/pins
+	@mv build/pins requirements-test.txt
+
+clean: ## remove build and .venv
+	@if [ -e build/cluster/kubeconfig ]; then $(MAKE) --no-print-directory cluster-stop; fi
+	rm -rf --one-file-system build .venv
+
+.PHONY: packages-demo packages-test
+packages-demo packages-test: packages-%:
+	@tests/setup/packages $*
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ansible-core needs Python 3.11 or newer here: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements.txt requirements-test.txt | .venv/bin/python
+	@.venv/bin/python -m pip install -q -c requirements-test.txt -r requirements.txt ansible-core ansible-runner
+	@touch $@
+
+.venv/.test: requirements-test.txt .venv/.runtime
+	@.venv/bin/python -m pip install -q -r requirements-test.txt
+	@touch $@
+
+build/collections/.made: $(sources) | .venv/.runtime
+	@mkdir -p build/galaxy
+	@rm -rf $(installed) build/galaxy/*.tar.gz
+	@.venv/bin/ansible-galaxy collection build --force --output-path build/galaxy . >/dev/null
+	@.venv/bin/ansible-galaxy collection install --force --offline --no-deps -p build/collections build/galaxy/*.tar.gz >/dev/null
+	@touch $@
