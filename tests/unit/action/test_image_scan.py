@@ -1,0 +1,25 @@
+"""The lines that people see while images are scanned."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.scap.images.plugins.action.image_scan import line
+
+BASE = {"total": 4, "done": 2, "failed": 0, "reused": 0, "seconds": 2.0, "last": "docker://r.example/a:1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"done": 0}, ""),
+        ({}, "scanned 2 of 4, 3600 an hour, 2 s left: docker://r.example/a:1"),
+        (
+            {"failed": 1, "reused": 1},
+            "scanned 2 of 4 (1 failed, 1 known), 3600 an hour, 2 s left: docker://r.example/a:1",
+        ),
+        ({"done": 4}, "scanned 4 of 4, 7200 an hour: docker://r.example/a:1"),
+        ({"seconds": 0.0}, "scanned 2 of 4, 0 an hour: docker://r.example/a:1"),
+    ],
+)
+def test_line(change: dict[str, object], expected: str) -> None:
+    assert line({**BASE, **change}) == expected
