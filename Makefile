@@ -22,7 +22,7 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: packages-demo .venv/.runtime build/collections/.made ## scan three images made here, or IMAGE=reference; the report is in build/demo
-	@.venv/bin/python tests/data/demo.py $(IMAGE)
+	@.venv/bin/python -m tests.data.demo $(IMAGE)
 
 test: packages-test .venv/.test build/collections/.made ## everything: the linters and all tests
 	@exec .venv/bin/python -m pytest
