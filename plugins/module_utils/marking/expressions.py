@@ -1,0 +1,107 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The CEL of the admission policies (Kubernetes 1.30's CEL environment; `keys.py` says the same in Python).
+
+Variables are evaluated once for each parameter object, lazily, in this order. Only images that a request brings
+are looked at: what a pod already names stays as it is, so a denied pod that runs can still be labelled, and its
+finalizers removed.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .keys import DEFAULT_PORTS, DOCKER_HUB
+from .names import SYSTEM_PREFIXES
+
+J = t.Dict[str, t.Any]
+
+POD_SPEC = "object.spec"
+TEMPLATE_SPEC = (
+    "has(dyn(object).spec.jobTemplate) ? dyn(object).spec.jobTemplate.spec.template.spec : "
+    "has(dyn(object).spec.template) ? dyn(object).spec.template.spec : dyn({})"
+)
+
+_LISTS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def _named(spec: str) -> str:
+    """CEL of a list: for each image of a pod specification the place that names it and the image."""
+    parts = [
+        f"(has({spec}.{part}) ? {spec}.{part}.filter(c, has(c.image)).map(c, '{part} ' + c.name + ' ' + c.image) : [])"
+        for part in _LISTS
+    ]
+    parts.append(
+        f"(has({spec}.volumes) ? {spec}.volumes.filter(v, has(v.image) && has(v.image.reference))"
+        ".map(v, 'volumes ' + v.name + ' ' + v.image.reference) : [])"
+    )
+    return " + ".join(parts)
+
+
+def variables(spec: str) -> list[J]:
+    """The variables that end in `denied`: the looked-up keys that the parameter object holds.
+
+    `spec`: CEL of the pod specification in `object`.
+    """
+    old = spec.replace("object", "oldObject")
+    host = "'^([^/]*[.:][^/]*|localhost|[^/]*[A-Z][^/]*)/'"
+    path = "i.substring(i.indexOf('/'))"
+    ports = "".join(f".replace('{port}/', '/', 1)" for port in DEFAULT_PORTS)
+    hub = " || ".join(f"i.startsWith('{name}/')" for name in DOCKER_HUB)
+    steps = [
+        ("spec", spec),
+        ("named", _named("variables.spec")),
+        ("old", f"request.operation == 'UPDATE' ? dyn({old}) : dyn({{}})"),
+        ("before", f"request.operation == 'UPDATE' ? ({_named('variables.old')}) : []"),
+        (
+            "images",
+            "variables.named.filter(n, !(n in variables.before)).map(n, n.split(' ', 3)[2])",
+        ),
+        ("digests", "variables.images.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"),
+        (
+            "tagged",
+            "variables.images.filter(i, !i.contains('@') && i != '')"
+            ".map(i, i.substring(i.lastIndexOf('/') + 1).contains(':') ? i : i + ':latest')",
+        ),
+        (
+            "hosted",
+            f"variables.tagged.map(i, i.matches({host}) ? i : 'docker.io/' + i)"
+            f".map(i, (i.substring(0, i.indexOf('/')).lowerAscii() + {path}){ports})"
+            f".map(i, ({hub}) ? 'docker.io' + {path} : i)"
+            ".map(i, i.matches('^docker[.]io/[^/]*$') ? 'docker.io/library' + i.substring(9) : i)",
+        ),
+        (
+            "keys",
+            f"variables.digests + variables.hosted + variables.tagged.filter(i, !i.matches({host}))",
+        ),
+        ("exempt", "has(params.spec.exempt) ? params.spec.exempt : {}"),
+        (
+            "today",
+            "has(object.metadata.creationTimestamp) ? string(object.metadata.creationTimestamp).substring(0, 10) : ''",
+        ),
+        (
+            "denied",
+            "variables.keys.filter(k, k in params.spec.images && !["
+            "request.namespace + ' ' + k, '* ' + k].exists(n, n in variables.exempt &&"
+            " variables.exempt[n].substring(0, 10) >= variables.today))",
+        ),
+    ]
+    return [{"name": name, "expression": expression} for name, expression in steps]
+
+
+ALLOWED = "variables.denied.size() == 0"
+
+MESSAGE = (
+    "variables.denied.map(k, 'image ' + k + ' is marked ' + params.spec.images[k].split(' ')[0] + ' since ' +"
+    " params.spec.images[k].split(' ')[1]).join('; ')"
+    " + (has(params.spec.report) && params.spec.report != '' ? '; report: ' + params.spec.report : '')"
+    " + (has(params.spec.help) && params.spec.help != '' ? '; exemptions: ' + params.spec.help : '')"
+)
+"""Every denied key of the request; the API server falls back on the plain message beyond 5 KiB."""
+
+AUDIT = "variables.denied.map(k, k + ' ' + params.spec.images[k]).join('; ')"
+
+OUTSIDE_THE_SYSTEM = " && ".join(f"!request.namespace.startsWith('{prefix}')" for prefix in SYSTEM_PREFIXES)
+
+DRY_RUN = "request.dryRun"
