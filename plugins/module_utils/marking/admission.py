@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model import J
 from . import expressions
 from .names import (
     API_VERSION,
@@ -27,8 +28,6 @@ from .names import (
     binding,
     proof_namespace,
 )
-
-J = t.Dict[str, t.Any]
 
 GROUP_VERSION = "admissionregistration.k8s.io/v1"
 POLICIES = f"/apis/{GROUP_VERSION}/validatingadmissionpolicies"
@@ -94,12 +93,7 @@ def _policy(name: str, rules: list[J], spec: str, failure: str, exempt: t.Sequen
                     "reason": "Forbidden",
                 }
             ],
-            "auditAnnotations": [
-                {
-                    "key": "denied-images",
-                    "valueExpression": f"{expressions.ALLOWED} ? null : {expressions.AUDIT}",
-                }
-            ],
+            "auditAnnotations": [{"key": "denied-images", "valueExpression": expressions.AUDIT}],
         },
     }
 

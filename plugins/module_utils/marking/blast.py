@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..model import J
 from . import keys
-
-J = t.Dict[str, t.Any]
 
 _LISTS = (
     ("containers", "containerStatuses"),

@@ -17,10 +17,8 @@ import dataclasses
 import re
 import typing as t
 
-from ..model import is_digest
+from ..model import J, is_digest
 from .names import API_VERSION, GROUP, LABELS, STAGE_LABEL, STAGES
-
-J = t.Dict[str, t.Any]
 
 PLURAL = "deniedimages"
 PATH = f"/apis/{API_VERSION}/{PLURAL}"

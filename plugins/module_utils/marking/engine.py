@@ -16,14 +16,12 @@ import typing as t
 
 from ..kube.client import Client
 from ..kube.errors import KubeError
-from ..model import Image, Mark, ScapError, Verdict, is_digest, now
+from ..model import Image, J, Mark, ScapError, Verdict, is_digest, now
 from . import annotations as openshift
 from . import blast, imagescan, keys, state
 from .decide import Decision, decide, per_image
 from .denied import PATH, Denied, Exemption, Shard
 from .proof import WORKERS, Proof, Prover
-
-J = t.Dict[str, t.Any]
 
 ATTEMPTS = 6
 """How often the denied set is read and written again when somebody else writes it at the same time."""

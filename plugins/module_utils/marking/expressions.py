@@ -10,12 +10,9 @@ finalizers removed.
 
 from __future__ import annotations
 
-import typing as t
-
+from ..model import J
 from .keys import DEFAULT_PORTS, DOCKER_HUB
 from .names import SYSTEM_PREFIXES
-
-J = t.Dict[str, t.Any]
 
 POD_SPEC = "object.spec"
 TEMPLATE_SPEC = (
@@ -56,7 +53,7 @@ def variables(spec: str) -> list[J]:
         ("before", f"request.operation == 'UPDATE' ? ({_named('variables.old')}) : []"),
         (
             "images",
-            "variables.named.filter(n, !(n in variables.before)).map(n, n.split(' ', 3)[2])",
+            "variables.named.filter(n, !(n in variables.before)).map(n, n.split(' ', 3)[2].trim())",
         ),
         ("digests", "variables.images.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"),
         (

@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ..model import SEVERITIES, Mark, Verdict
+from ..model import SEVERITIES, J, Mark, Verdict
 from .names import API_VERSION, GROUP, LABELS, STATE_LABEL
-
-J = t.Dict[str, t.Any]
 
 PLURAL = "imagescans"
 PATH = f"/apis/{API_VERSION}/{PLURAL}"

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model import J
 from . import admission, denied, imagescan, rbac
-
-J = t.Dict[str, t.Any]
 
 
 def manifests(

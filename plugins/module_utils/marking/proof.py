@@ -17,11 +17,10 @@ import typing as t
 
 from ..kube.client import Client
 from ..kube.errors import KubeError
+from ..model import J
 from . import admission
 from .names import POD_POLICY, TEMPLATE_POLICY, binding, proof_namespace
 from .rbac import PROVER
-
-J = t.Dict[str, t.Any]
 
 INNOCENT = "innocent.scap-images.invalid/proof"
 WORKERS = 8

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model import J
 from .admission import NAMESPACE_NAME
 from .names import GROUP, LABELS, proof_namespace
-
-J = t.Dict[str, t.Any]
 
 MARKER = "scap-images-marker"
 PROVER = "proof"

@@ -11,11 +11,9 @@ import typing as t
 
 from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
-from ..model import ScapError
+from ..model import J, ScapError
 from . import admission, denied, imagescan
 from .names import POD_POLICY, SYSTEM_NAMESPACES, SYSTEM_PREFIXES, binding
-
-J = t.Dict[str, t.Any]
 
 OPENSHIFT_IMAGES = "/apis/image.openshift.io/v1/images"
 FEW = 20

@@ -23,7 +23,9 @@ def digest(text: object) -> str:
 
 def verdict(name: object, state: str = "non_compliant", **changes: t.Any) -> Verdict:
     values: dict[str, t.Any] = {
-        "image": VerdictImage(f"docker://registry.example:5000/team/app-{name}:1", digest(name), "linux/amd64", "debian 11"),
+        "image": VerdictImage(
+            f"docker://registry.example:5000/team/app-{name}:1", digest(name), "linux/amd64", "debian 11"
+        ),
         "state": state,
         "reasons": [Reason("high_severity", "2 failed rules of high severity")],
         "rules": {"pass": 14, "fail": 3, "error": 0},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
 from ansible_collections.scap.images.plugins.module_utils.marking.decide import decide, per_image, proven
 from ansible_collections.scap.images.plugins.module_utils.model import STATES, Check
 

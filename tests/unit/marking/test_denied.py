@@ -6,12 +6,11 @@ import json
 import typing as t
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.scap.images.plugins.module_utils.marking import denied
 from ansible_collections.scap.images.plugins.module_utils.marking.denied import Denied, Exemption
 from ansible_collections.scap.images.plugins.module_utils.marking.names import LABELS, STAGE_LABEL
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .records import digest
 
@@ -41,7 +40,9 @@ def every_key(objects: list[dict[str, t.Any]]) -> dict[str, str]:
 def test_100000_entries_fill_objects_within_both_bounds_and_one_more_writes_one() -> None:
     held = Denied([])
     for number in range(50_000):
-        held.deny(digest(number), [digest(number), f"registry.example/team/app-{number}:1"], "deny", "non_compliant", DAY)
+        held.deny(
+            digest(number), [digest(number), f"registry.example/team/app-{number}:1"], "deny", "non_compliant", DAY
+        )
     objects = stored(held)
     assert len(every_key(objects)) == 100_000
     for data in objects:

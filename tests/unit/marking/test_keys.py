@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.scap.images.plugins.module_utils.marking import keys
 
 from .records import digest, image
