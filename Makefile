@@ -28,7 +28,7 @@ test: packages-test .venv/.test build/collections/.made ## everything: the linte
 	@exec .venv/bin/python -m pytest
 
 lint: packages-test .venv/.test build/collections/.made ## the linters alone
-	@.venv/bin/python tests/lint/run.py
+	@.venv/bin/python -m tests.lint.run
 
 reformat: .venv/.test ## ruff's own corrections
 	.venv/bin/ruff check --fix

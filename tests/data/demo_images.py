@@ -107,7 +107,7 @@ def _repair_layer(scratch: pathlib.Path) -> t.BinaryIO:
             for member in changed:
                 target.addfile(member, changed.extractfile(member) if member.isreg() else None)
         for path in sorted(gone):
-            parent, _, name = path.rpartition("/")
+            parent, name = os.path.split(path)
             if parent not in gone:
                 target.addfile(tarfile.TarInfo(f"{parent}/.wh.{name}"))
     layer.seek(0)

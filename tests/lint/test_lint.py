@@ -1,0 +1,26 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every linter as a test, so that one summary tells all."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import steps
+
+
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest) -> dict[str, steps.Outcome]:
+    """The outcomes of the selected steps, which run beside each other."""
+    selected = {item.callspec.params["step"] for item in request.session.items if "step" in _parameters(item)}
+    return steps.run(selected, lambda name, outcome: None)
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+@pytest.mark.parametrize("step", list(steps.steps()))
+def test_lint(step: str, outcomes: dict[str, steps.Outcome]) -> None:
+    assert outcomes[step].passed, outcomes[step].output
