@@ -120,15 +120,24 @@ class Client:
 
     @contextlib.contextmanager
     def stream(
-        self, method: str, path: str, params: t.Mapping[str, t.Any] | None = None, timeout: float = 60.0
+        self,
+        method: str,
+        path: str,
+        params: t.Mapping[str, t.Any] | None = None,
+        *,
+        timeout: float = 60.0,
+        quiet: float | None = None,
     ) -> t.Iterator[t.Iterator[bytes]]:
-        """The answer's body in pieces as they come (watch, logs, proxies); not repeated, bounded by the caller."""
+        """The answer's body in pieces as they come (watch, logs, proxies); not repeated, bounded by the caller.
+
+        With `quiet` the pieces end where none came for so many seconds.
+        """
         what = target(method, path, params)
         try:
             with self._open(method, path, params, "application/json, */*", timeout) as response:
                 if response.status >= 400:
                     raise refusal(self.host, what, response.status, self._read(response, 1 << 20, what))
-                yield self._pieces(response, what)
+                yield self._pieces(response, what, quiet)
         except _LostError as lost:
             raise lost.failure from lost
 
@@ -147,10 +156,10 @@ class Client:
         return paging.list_pages(self, path, limit, params=params, accept=accept)
 
     def changes(
-        self, path: str, resource_version: str, seconds: int = 1, *, params: t.Mapping[str, t.Any] | None = None
+        self, path: str, resource_version: str, quiet: float, *, params: t.Mapping[str, t.Any] | None = None
     ) -> t.Iterator[dict[str, t.Any]]:
         """The watch events after `resource_version` (paging.changes)."""
-        return paging.changes(self, path, resource_version, seconds, params=params)
+        return paging.changes(self, path, resource_version, quiet, params=params)
 
     def create(self, path: str, body: t.Any, dry_run: bool = False) -> Answer:
         """POST of `body` to a collection; with `dry_run` the server admits and validates but stores nothing."""
@@ -254,9 +263,15 @@ class Client:
             parts.append(part)
         return b"".join(parts)
 
-    def _pieces(self, response: t.Any, what: Target) -> t.Iterator[bytes]:
+    def _pieces(self, response: t.Any, what: Target, quiet: float | None = None) -> t.Iterator[bytes]:
+        socket = getattr(response.connection, "sock", None)
+        if quiet is not None and socket is not None:
+            socket.settimeout(quiet)
         try:
             yield from response.stream(1 << 18, decode_content=True)
+        except urllib3().exceptions.ReadTimeoutError as error:
+            if quiet is None:
+                raise _lost(self.host, what, error) from error
         except (urllib3().exceptions.HTTPError, OSError) as error:
             raise _lost(self.host, what, error) from error
 

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import functools
 import json
+import re
 import typing as t
 
 from .errors import KubeError
@@ -20,7 +23,11 @@ PAGE_BYTES = 24 * 1024 * 1024
 LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of one watch event."""
 
+WATCH_SECONDS = 30
+"""After so long the server ends a watch even where events never pause."""
+
 _RESTARTS = 3
+_HEAD = re.compile(rb'\{"kind":"\w*","apiVersion":"[^"]*","metadata":(\{[^{}]*\}),"items":\[')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,43 +56,74 @@ def list_pages(
     without one it begins anew and says so in `restarted`. Objects of megabytes make the pages smaller, not the
     memory larger. Raises KubeError.
     """
-    token, first_version, restarted, restarts = "", "", False, 0
-    while True:
-        query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
-        try:
-            answer = client.request("GET", path, params=query, accept=accept, limit=PAGE_BYTES)
-        except KubeError as error:
-            if error.code == "kube_too_large" and limit > 1:
-                limit = max(1, limit // 2)
+    first_version, restarted, restarts = "", False, 0
+    ask = functools.partial(_ask, client, path, params, accept)
+    with concurrent.futures.ThreadPoolExecutor(1) as ahead:
+        waiting, token = ahead.submit(ask, limit, ""), ""
+        while True:
+            try:
+                data = waiting.result()
+            except KubeError as error:
+                if error.code == "kube_too_large" and limit > 1:
+                    limit = max(1, limit // 2)
+                elif error.status == 410 and token and restarts < _RESTARTS:
+                    restarts += 1
+                    token = _token(error.body)
+                    if not token:
+                        first_version, restarted = "", True
+                else:
+                    raise
+                waiting = ahead.submit(ask, limit, token)
                 continue
-            if error.status != 410 or not token or restarts >= _RESTARTS:
-                raise
-            restarts += 1
-            token = _token(error.body)
+            token = _next_token(data)
+            if token:
+                waiting = ahead.submit(ask, limit, token)
+            body = _list(client, path, data)
+            del data
             if not token:
-                first_version, restarted = "", True
-            continue
-        body = answer.json()
-        del answer
-        objects = body.get("items")
-        if objects is None:
-            objects = []
-        if not isinstance(objects, list):
-            raise KubeError("kube_malformed", f"{client.host}: the list at {path} holds no items", 200)
-        metadata = body.get("metadata") or {}
-        first_version = first_version or str(metadata.get("resourceVersion") or "")
-        token = _token(body)
-        yield Page([entry for entry in objects if isinstance(entry, dict)], first_version, restarted, not token)
-        restarted = False
-        if not token:
-            return
-        del body, objects
+                token = _token(body)
+                if token:
+                    waiting = ahead.submit(ask, limit, token)
+            first_version = first_version or str((body.get("metadata") or {}).get("resourceVersion") or "")
+            yield Page(body["items"], first_version, restarted, not token)
+            restarted = False
+            if not token:
+                return
+            del body
+
+
+def _ask(client: Client, path: str, params: t.Mapping[str, t.Any] | None, accept: str, limit: int, token: str) -> bytes:
+    query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
+    return client.request("GET", path, params=query, accept=accept, limit=PAGE_BYTES).data
+
+
+def _next_token(data: bytes) -> str:
+    """The continue token where the list's metadata stands before its items, so that the next page can be on its way
+    while this one is parsed; empty where it does not."""
+    match = _HEAD.match(data, 0, 4096)
+    if match is None:
+        return ""
+    try:
+        return _token({"metadata": json.loads(match[1])})
+    except ValueError:
+        return ""
+
+
+def _list(client: Client, path: str, data: bytes) -> dict[str, t.Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise KubeError("kube_malformed", f"{client.host}: the list at {path} is not JSON: {error}", 200) from error
+    if not isinstance(body, dict) or not isinstance(body.get("items") or [], list):
+        raise KubeError("kube_malformed", f"{client.host}: the answer for {path} is no list", 200)
+    body["items"] = [entry for entry in body.get("items") or [] if isinstance(entry, dict)]
+    return body
 
 
 def changes(
-    client: Client, path: str, resource_version: str, seconds: int = 1, *, params: t.Mapping[str, t.Any] | None = None
+    client: Client, path: str, resource_version: str, quiet: float, *, params: t.Mapping[str, t.Any] | None = None
 ) -> t.Iterator[dict[str, t.Any]]:
-    """The watch events (`type`, `object`) after `resource_version` until `seconds` have passed.
+    """The watch events (`type`, `object`) after `resource_version`, until none came for `quiet` seconds.
 
     An ERROR event is raised as KubeError with the status it carries (410: list anew). A connection that closes early
     ends the events.
@@ -94,10 +132,10 @@ def changes(
         **(params or {}),
         "watch": "1",
         "resourceVersion": resource_version,
-        "timeoutSeconds": seconds,
+        "timeoutSeconds": WATCH_SECONDS,
         "allowWatchBookmarks": "true",
     }
-    with client.stream("GET", path, query, timeout=seconds + 30.0) as pieces:
+    with client.stream("GET", path, query, quiet=quiet) as pieces:
         for line in _lines(client, pieces):
             try:
                 event = json.loads(line)

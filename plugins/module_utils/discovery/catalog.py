@@ -1,0 +1,223 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One Image a manifest digest and platform, whatever number of sources spoke of it."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from ..model import Image, Workload
+
+Key = t.Tuple[str, str]
+_Place = t.Tuple[str, str, str, str]
+
+
+class Entry:
+    """What is known so far of one digest and platform, or of one reference without a digest."""
+
+    __slots__ = (
+        "annotations",
+        "created",
+        "index_digests",
+        "labels",
+        "nodes",
+        "places",
+        "pull_secrets",
+        "references",
+        "size",
+        "sources",
+    )
+
+    def __init__(self) -> None:
+        self.references: dict[str, None] = {}
+        self.index_digests: set[str] = set()
+        self.sources: set[str] = set()
+        self.places: dict[_Place, bool] = {}
+        self.pull_secrets: set[str] = set()
+        self.nodes: set[str] = set()
+        self.size = 0
+        self.created = ""
+        self.labels: dict[str, str] = {}
+        self.annotations: dict[str, str] = {}
+
+    def add(self, image: Image) -> None:
+        for reference in (image.reference, *image.references):
+            if reference and reference not in self.references:
+                self.references[sys.intern(reference)] = None
+        self.index_digests.update(image.index_digests)
+        self.sources.update(image.sources)
+        for place in image.workloads:
+            key = (place.kind, sys.intern(place.namespace), place.name, sys.intern(place.container))
+            self.places[key] = self.places.get(key, False) or place.running
+        self.pull_secrets.update(image.pull_secrets)
+        self.nodes.update(map(sys.intern, image.nodes))
+        self.size = self.size or image.size
+        self.created = self.created or image.created
+        self.labels = self.labels or image.labels
+        self.annotations = self.annotations or image.annotations
+
+    def fold(self, other: Entry) -> None:
+        """Take over what another entry knows of the same image."""
+        self.references.update(other.references)
+        self.index_digests |= other.index_digests
+        self.sources |= other.sources
+        for place, running in other.places.items():
+            self.places[place] = self.places.get(place, False) or running
+        self.pull_secrets |= other.pull_secrets
+        self.nodes |= other.nodes
+        self.size = self.size or other.size
+        self.created = self.created or other.created
+        self.labels = self.labels or other.labels
+        self.annotations = self.annotations or other.annotations
+
+    def image(self, digest: str, platform: str) -> Image:
+        references = list(self.references)
+        return Image(
+            reference=_best(references, digest),
+            digest=digest,
+            platform=platform,
+            references=references,
+            index_digests=sorted(self.index_digests - {digest}),
+            sources=sorted(self.sources),
+            workloads=[Workload(*place, running=running) for place, running in sorted(self.places.items())],
+            pull_secrets=sorted(self.pull_secrets),
+            nodes=sorted(self.nodes),
+            size=self.size,
+            created=self.created,
+            labels=self.labels,
+            annotations=self.annotations,
+        )
+
+
+class Catalog:
+    """The merger. Feed it with `add`, settle references with `settle`, then `fold`, then read `images`."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, Entry] = {}
+        self._unresolved: dict[str, Entry] = {}
+        self._authoritative: dict[str, str] = {}
+
+    def add(self, image: Image, authoritative: bool = False) -> None:
+        """`authoritative`: the source speaks for the registry, so its references need no resolving."""
+        if image.digest:
+            self._known.setdefault((image.digest, bare_platform(image.platform)), Entry()).add(image)
+            if authoritative:
+                for reference in image.references:
+                    self._authoritative[reference] = image.digest
+        else:
+            self._unresolved.setdefault(image.reference, Entry()).add(image)
+
+    def unresolved(self) -> list[str]:
+        """References whose digest no source knew."""
+        for reference in [name for name in self._unresolved if name in self._authoritative]:
+            self._settle(reference, self._authoritative[reference], "", ())
+        return list(self._unresolved)
+
+    def digests(self) -> list[Key]:
+        return list(self._known)
+
+    def reference_of(self, key: Key) -> str:
+        return _best(list(self._known[key].references), key[0])
+
+    def sources_of(self, reference: str) -> list[str]:
+        return sorted(self._unresolved[reference].sources)
+
+    def settle(self, reference: str, found: t.Sequence[Image]) -> None:
+        """`found`: what the reference turned out to be, one Image a platform."""
+        entry = self._unresolved.pop(reference)
+        for image in found:
+            key = (image.digest, bare_platform(image.platform))
+            target = self._known.setdefault(key, Entry())
+            target.fold(entry)
+            target.add(image)
+
+    def expand(self, key: Key, found: t.Sequence[Image]) -> None:
+        """The digest of `key` turned out to be an index of `found`: hand its entry on to each of them."""
+        entry = self._known.pop(key)
+        entry.index_digests.add(key[0])
+        for image in found:
+            self._known.setdefault((image.digest, bare_platform(image.platform)), Entry()).fold(entry)
+            self._known[image.digest, bare_platform(image.platform)].add(image)
+
+    def running_as(self, reference: str) -> bool:
+        """Settle a reference by what runs under the same name; whether anything does."""
+        keys = [key for key, entry in self._known.items() if reference in entry.references]
+        if not keys:
+            return False
+        entry = self._unresolved.pop(reference)
+        for key in keys:
+            self._known[key].fold(entry)
+        return True
+
+    def drop(self, reference: str) -> None:
+        del self._unresolved[reference]
+
+    def keep(self, reference: str) -> None:
+        """Let a reference stand as an image without a digest."""
+        self._known.setdefault(("", reference), Entry()).fold(self._unresolved.pop(reference))
+
+    def fold(self) -> None:
+        """Join what means the same: index digests with their manifests, unknown platforms with the known one."""
+        self._fold_nodes()
+        members: dict[str, list[Key]] = {}
+        for key, entry in self._known.items():
+            for digest in entry.index_digests:
+                members.setdefault(digest, []).append(key)
+        for key in [key for key in self._known if key[0] in members]:
+            own = members[key[0]]
+            targets = [other for other in own if other != key and key[1] in ("", other[1])]
+            if targets:
+                entry = self._known.pop(key)
+                for other in targets:
+                    if other in self._known:
+                        self._known[other].fold(entry)
+        platforms: dict[str, list[str]] = {}
+        for digest, platform in self._known:
+            if digest and platform:
+                platforms.setdefault(digest, []).append(platform)
+        for digest, names in platforms.items():
+            if (digest, "") in self._known and len(names) == 1:
+                self._known[digest, names[0]].fold(self._known.pop((digest, "")))
+
+    def _fold_nodes(self) -> None:
+        """A node lists the digests of manifest and index alike: the one that another source knows is the manifest's."""
+        others = {key[0]: key for key, entry in self._known.items() if entry.sources != {"nodes"}}
+        for key in [key for key, entry in self._known.items() if entry.sources == {"nodes"}]:
+            for digest in self._known[key].index_digests:
+                if digest in others and key[0] not in others:
+                    entry = self._known.pop(key)
+                    entry.index_digests.add(key[0])
+                    self._known[others[digest]].fold(entry)
+                    break
+
+    def images(self) -> t.Iterator[Image]:
+        """The images, in the order of digest and platform; the catalog is empty afterwards."""
+        for key in sorted(self._known):
+            entry = self._known.pop(key)
+            yield entry.image(key[0], key[1] if key[0] else "")
+
+    def _settle(self, reference: str, digest: str, platform: str, indexes: t.Sequence[str]) -> None:
+        keys = [key for key in self._known if key[0] == digest] or [(digest, platform)]
+        entry = self._unresolved.pop(reference)
+        entry.index_digests.update(indexes)
+        for key in keys:
+            self._known.setdefault(key, Entry()).fold(entry)
+
+
+def bare_platform(platform: str) -> str:
+    """A platform without a variant that is the only one in use: `linux/arm64/v8` is `linux/arm64`."""
+    return platform[: -len("/v8")] if platform.endswith("/arm64/v8") else platform
+
+
+def _best(references: list[str], digest: str) -> str:
+    """The reference that a person would use: with a registry before a short name, a tag before a digest."""
+
+    def rank(reference: str) -> tuple[bool, bool]:
+        bare = reference.partition("://")[2]
+        host = bare.partition("/")[0]
+        short = reference.startswith("docker://") and ("/" not in bare or not ("." in host or ":" in host))
+        return short and host != "localhost", digest in reference
+
+    return min(references, key=rank) if references else ""

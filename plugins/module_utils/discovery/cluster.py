@@ -1,0 +1,147 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of a cluster that a source may ask: namespaces, nodes' platforms, lists that end where permission ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import typing as t
+
+from ..kube.client import METADATA_ONLY, Client
+from ..kube.errors import KubeError
+from ..model import Skipped
+from .interface import Setting, matches
+from .listing import Extract, Listing
+
+SINGLE_LISTS = 20
+"""Up to so many named namespaces are listed one by one; more cost less as one list of the whole cluster."""
+
+ABSENT_ON_KUBERNETES = "/apis/apps.openshift.io/"
+"""Served by OpenShift only: that it is absent says nothing."""
+
+_WILD = "*?["
+
+
+class Cluster:
+    """One cluster as the sources of one run see it."""
+
+    def __init__(self, setting: Setting, source: str) -> None:
+        self.setting = setting
+        self.source = source
+        self.client: Client = setting.connect()
+        self.skipped: list[Skipped] = []
+        self.incremental = True
+
+    def lists(
+        self,
+        wanted: t.Sequence[tuple[str, str, Extract]],
+        params: t.Mapping[str, str] | None = None,
+    ) -> t.Iterator[tuple[str, str, t.Any]]:
+        """(path, key, row) of several lists, read in parallel: group path (`/api/v1`), resource, extract.
+
+        What is forbidden or not served lands in `skipped`; everything else is read.
+        """
+        names, all_at_once = self.namespaces()
+        jobs = [
+            (f"{group}/{resource}" if all_at_once else f"{group}/namespaces/{name}/{resource}", resource, extract)
+            for group, resource, extract in wanted
+            for name in ([""] if all_at_once else names)
+        ]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [(job, pool.submit(self._rows, job[0], job[2], params)) for job in jobs]
+            for (path, resource, extract), future in waiting:
+                answer = future.result()
+                if isinstance(answer, KubeError) and answer.status == 403 and all_at_once:
+                    yield from self._one_by_one(path, resource, extract, params, answer)
+                elif isinstance(answer, KubeError):
+                    self._refused(path, answer)
+                else:
+                    for key, row in answer.items():
+                        if not all_at_once or self.selected(key.partition("/")[0]):
+                            yield path, key, row
+                del answer
+
+    def namespaces(self) -> tuple[list[str], bool]:
+        """The names to list one by one, or True: list all at once and ask `selected`."""
+        patterns = self.setting.namespaces
+        literal = bool(patterns) and not any(char in pattern for pattern in patterns for char in _WILD)
+        if literal and len(patterns) <= SINGLE_LISTS and not self.setting.namespace_selector:
+            return list(patterns), False
+        return [], True
+
+    def selected(self, namespace: str) -> bool:
+        allowed = self._by_selector()
+        return matches(namespace, self.setting.namespaces) and (allowed is None or namespace in allowed)
+
+    def platforms(self) -> dict[str, str]:
+        """Node name to `os/architecture`, from the nodes' well-known labels; empty where nodes may not be listed."""
+        cached = self.setting.counts.get("_platforms")
+        if cached is None:
+            cached = {}
+            try:
+                for page in self.client.list_pages("/api/v1/nodes", accept=METADATA_ONLY):
+                    for node in page.objects:
+                        labels = (node.get("metadata") or {}).get("labels") or {}
+                        system, arch = labels.get("kubernetes.io/os"), labels.get("kubernetes.io/arch")
+                        if system and arch:
+                            cached[str(node["metadata"]["name"])] = f"{system}/{arch}"
+            except KubeError as error:
+                self._refused("/api/v1/nodes", error)
+            self.setting.counts["_platforms"] = cached
+        return t.cast("dict[str, str]", cached)
+
+    def _rows(self, path: str, extract: Extract, params: t.Mapping[str, str] | None) -> dict[str, t.Any] | KubeError:
+        listing = Listing(self.client, self.setting.store, path, extract, params=params)
+        try:
+            rows = listing.rows()
+        except KubeError as error:
+            if error.status in (403, 404, 405):
+                return error
+            raise
+        self.incremental = self.incremental and listing.incremental
+        return rows
+
+    def _one_by_one(
+        self, path: str, resource: str, extract: Extract, params: t.Mapping[str, str] | None, error: KubeError
+    ) -> t.Iterator[tuple[str, str, t.Any]]:
+        """The whole cluster may not be listed: try the namespaces that can be named."""
+        names = [name for name in self._visible() if self.selected(name)]
+        if not names:
+            self._refused(path, error)
+            return
+        group = path[: -len(resource) - 1]
+        for name in names:
+            inside = f"{group}/namespaces/{name}/{resource}"
+            answer = self._rows(inside, extract, params)
+            if isinstance(answer, KubeError):
+                self._refused(inside, answer)
+            else:
+                for key, row in answer.items():
+                    yield inside, key, row
+
+    def _visible(self) -> list[str]:
+        """Namespaces that this user can at least name: OpenShift's own projects, or all where that is allowed."""
+        for path in ("/apis/project.openshift.io/v1/projects", "/api/v1/namespaces"):
+            try:
+                pages = self.client.list_pages(path, accept=METADATA_ONLY)
+                return [str(thing["metadata"]["name"]) for page in pages for thing in page.objects]
+            except KubeError:
+                continue
+        return [name for name in self.setting.namespaces if not any(char in name for char in _WILD)]
+
+    def _by_selector(self) -> set[str] | None:
+        if not self.setting.namespace_selector:
+            return None
+        cached = self.setting.counts.get("_namespaces")
+        if cached is None:
+            params = {"labelSelector": self.setting.namespace_selector}
+            pages = self.client.list_pages("/api/v1/namespaces", params=params, accept=METADATA_ONLY)
+            cached = {str(thing["metadata"]["name"]) for page in pages for thing in page.objects}
+            self.setting.counts["_namespaces"] = cached
+        return t.cast("set[str]", cached)
+
+    def _refused(self, path: str, error: KubeError) -> None:
+        if error.status == 404 and path.startswith(ABSENT_ON_KUBERNETES):
+            return
+        self.skipped.append(Skipped(path, error.message, self.source))

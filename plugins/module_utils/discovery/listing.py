@@ -1,0 +1,99 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of an API server that are read in full once and by their changes afterwards."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..kube.client import Client
+from ..kube.errors import KubeError
+from .checkpoint import Checkpoints
+
+QUIET_SECONDS = 0.25
+"""A watch that says nothing for so long after its events has caught up; what is late is read by the next run."""
+
+Extract = t.Callable[[t.Dict[str, t.Any]], t.Any]
+
+
+class Listing:
+    """One list: what `extract` keeps of each object, by `namespace/name`.
+
+    `rows` reads the list in full and remembers its resourceVersion, or reads only the watch events since the one
+    that was remembered. HTTP 410 (or a server that cannot watch) leads to a full list.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Checkpoints,
+        path: str,
+        extract: Extract,
+        *,
+        params: t.Mapping[str, str] | None = None,
+        page: int = 500,
+    ) -> None:
+        self.client = client
+        self.store = store
+        self.path = path
+        self.extract = extract
+        self.params = dict(params or {})
+        self.page = page
+        self.incremental = False
+
+    @property
+    def identity(self) -> dict[str, t.Any]:
+        return {"server": self.client.host, "path": self.path, "params": self.params}
+
+    def rows(self) -> dict[str, t.Any]:
+        """Raises KubeError."""
+        kept = self.store.load(self.identity)
+        if kept is not None:
+            state, rows = kept
+            try:
+                return self._changed(str(state["resource_version"]), rows)
+            except KubeError as error:
+                if error.status in (401, 403):
+                    self.store.forget(self.identity)
+                    raise
+        return self._full()
+
+    def _full(self) -> dict[str, t.Any]:
+        rows: dict[str, t.Any] = {}
+        version = ""
+        self.incremental = False
+        for page in self.client.list_pages(self.path, self.page, params=self.params):
+            if page.restarted:
+                rows.clear()
+            for thing in page.objects:
+                row = self.extract(thing)
+                if row is not None:
+                    rows[_key(thing)] = row
+            version = page.resource_version
+        if version:
+            self.store.save(self.identity, {"resource_version": version}, rows)
+        return rows
+
+    def _changed(self, version: str, rows: dict[str, t.Any]) -> dict[str, t.Any]:
+        newest = version
+        for event in self.client.changes(self.path, version, quiet=QUIET_SECONDS, params=self.params):
+            thing = event.get("object") or {}
+            newest = str((thing.get("metadata") or {}).get("resourceVersion") or newest)
+            if event.get("type") == "BOOKMARK":
+                continue
+            row = None if event.get("type") == "DELETED" else self.extract(thing)
+            if row is None:
+                rows.pop(_key(thing), None)
+            else:
+                rows[_key(thing)] = row
+        self.incremental = True
+        if newest != version:
+            self.store.save(self.identity, {"resource_version": newest}, rows)
+        return rows
+
+
+def _key(thing: t.Mapping[str, t.Any]) -> str:
+    metadata = thing.get("metadata") or {}
+    namespace = metadata.get("namespace") or ""
+    return f"{namespace}/{metadata.get('name') or ''}" if namespace else str(metadata.get("name") or "")

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenShift's own records: Images, ImageStreams and, where Images may not be listed, ImageStreamTags."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import typing as t
+
+from ..kube.client import Client
+from ..kube.errors import KubeError
+from ..model import Image, ScapError, Skipped, Workload, is_digest
+from ..reference import normalise
+from .cluster import Cluster
+from .interface import Finding, Option, Source
+from .listing import Listing
+from .resolve import platform_text
+
+GROUP = "image.openshift.io/v1"
+MARKS = (
+    "images.openshift.io/deny-execution",
+    "quality.images.openshift.io/",
+    "security.manageiq.org/",
+    "scap-images.github.io/",
+)
+"""Annotations that a mark, ours or that of an ancestor, left on an Image."""
+
+# Rows, as the checkpoint keeps them.
+# Image: [reference, platform, bytes, created, labels, marks, [[digest, platform], ...]]
+# ImageStream: [internal repository, public repository, [[tag, [[digest, reference], ...], problem], ...]]
+
+
+class OpenShift(Source):
+    """Every Image of the cluster with the streams that name it."""
+
+    type = "openshift"
+    authoritative = True
+    options: t.ClassVar[dict[str, Option]] = {}
+
+    def find(self) -> t.Iterator[Finding]:
+        cluster = Cluster(self.setting, self.type)
+        group = _group(cluster.client, self)
+        if group is None:
+            yield self.skipped(GROUP, "this cluster does not serve image.openshift.io; it is no OpenShift")
+            return
+        selector = self.setting.label_selector
+        params = {"labelSelector": selector} if selector else None
+        known: dict[str, list[Image]] = {}
+        for _path, key, row in cluster.lists([(group, "imagestreams", _stream_row)], params):
+            for finding in self._of_stream(key, row):
+                if isinstance(finding, Image):
+                    known.setdefault(finding.digest, []).append(finding)
+                else:
+                    yield finding
+        everything = not (self.setting.namespaces or self.setting.namespace_selector or selector)
+        rows = self._image_rows(cluster, group)
+        for digest, row in rows:
+            seen = known.pop(digest, [])
+            if seen or everything:
+                yield from self._of_image(digest, row, seen)
+        for seen in known.values():
+            yield from seen
+        yield from cluster.skipped
+        self.mode = "incremental" if cluster.incremental else "full"
+
+    def _image_rows(self, cluster: Cluster, group: str) -> t.Iterator[tuple[str, t.Any]]:
+        listing = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row)
+        try:
+            rows = listing.rows()
+        except KubeError as error:
+            if error.status != 403:
+                raise
+            cluster.skipped.append(
+                Skipped(f"{group}/images", f"{error.message}; ImageStreamTags are read instead", self.type)
+            )
+            done: set[str] = set()
+            for _path, _key, (digest, row) in cluster.lists([(group, "imagestreamtags", _tag_row)]):
+                if digest not in done:
+                    done.add(digest)
+                    yield digest, row
+            return
+        cluster.incremental = cluster.incremental and listing.incremental
+        while rows:
+            yield rows.popitem()
+
+    def _of_image(self, digest: str, row: t.Any, seen: list[Image]) -> t.Iterator[Finding]:
+        reference, platform, size, created, labels, marks, inside = row
+        if not is_digest(digest):
+            yield self.skipped(reference or digest, f"no digest: the Image is named {digest!r}")
+            return
+        try:
+            references = [normalise(reference)]
+        except ScapError:
+            references = []
+        references += [name for image in seen for name in image.references]
+        if not references:
+            yield self.skipped(digest, f"the Image's reference {reference!r} cannot be read, and no stream names it")
+            return
+        places = [place for image in seen for place in image.workloads]
+        for member, own_platform in inside or [[digest, platform]]:
+            yield Image(
+                references[0],
+                member,
+                own_platform,
+                references=references,
+                index_digests=[digest] if inside else [],
+                sources=[self.type],
+                workloads=places,
+                size=size,
+                created=created,
+                labels=labels,
+                annotations=marks,
+            )
+
+    def _of_stream(self, key: str, row: t.Any) -> t.Iterator[Finding]:
+        namespace, _slash, stream = key.rpartition("/")
+        internal, public, tags = row
+        repositories = [name for name in (internal, public) if name]
+        for tag, history, problem in tags:
+            place = Workload("ImageStreamTag", namespace, f"{stream}:{tag}", "", False)
+            if problem or not history:
+                reason = problem or "nothing was imported yet"
+                yield self.skipped(f"{namespace}/{stream}:{tag}", f"unresolvable tag: {reason}")
+            for number, (digest, reference) in enumerate(history):
+                if not is_digest(digest):
+                    yield self.skipped(f"{namespace}/{stream}:{tag}", f"no digest: the tag holds {digest!r}")
+                    continue
+                names = [f"{name}:{tag}" for name in repositories] if number == 0 else []
+                references = []
+                for name in (*names, reference, *(f"{name}@{digest}" for name in repositories[:1])):
+                    try:
+                        references.append(normalise(name))
+                    except ScapError:
+                        continue
+                if references:
+                    places = [place] if number == 0 else []
+                    yield Image(references[0], digest, references=references, sources=[self.type], workloads=places)
+
+
+def _group(client: Client, source: Source) -> str | None:
+    """The path of the API group, found by the openshift client once and remembered; None where it is not served."""
+    identity = {"server": client.host, "group": GROUP}
+    kept = source.setting.store.load(identity)
+    if kept is not None and isinstance(kept[0].get("path"), str):
+        return str(kept[0]["path"])
+    with tempfile.TemporaryDirectory(prefix="scap-images-") as folder:
+        dynamic = client.openshift(cache_file=os.path.join(folder, "api.json"))
+        try:
+            resource = dynamic.resources.get(api_version=GROUP, kind="Image")
+        except Exception as error:  # the library's exceptions come from two packages
+            if type(error).__name__ == "ResourceNotFoundError":
+                return None
+            raise ScapError(
+                "kube_failed", f"{client.host}: the API groups cannot be read: {type(error).__name__}: {error}"
+            ) from error
+    path = str(resource.path()).rpartition("/")[0]
+    path = path if path.startswith("/") else f"/{path}"
+    source.setting.store.save(identity, {"path": path}, {})
+    return path
+
+
+def _image_row(thing: dict[str, t.Any]) -> t.Any:
+    metadata = thing.get("dockerImageMetadata")
+    details = metadata if isinstance(metadata, dict) else {}
+    config = details.get("Config") or details.get("ContainerConfig") or {}
+    labels = config.get("Labels") if isinstance(config, dict) else None
+    annotations = (thing.get("metadata") or {}).get("annotations") or {}
+    inside = [
+        [str(entry.get("digest")), platform_text(entry)]
+        for entry in thing.get("dockerImageManifests") or []
+        if isinstance(entry, dict) and is_digest(entry.get("digest"))
+    ]
+    size = details.get("Size")
+    return [
+        str(thing.get("dockerImageReference") or ""),
+        sys.intern(platform_text({"os": details.get("Os") or "linux", "architecture": details.get("Architecture")})),
+        size if isinstance(size, int) else 0,
+        str(details.get("Created") or ""),
+        _shared(labels),
+        {name: value for name, value in annotations.items() if name.startswith(MARKS)},
+        inside,
+    ]
+
+
+def _tag_row(thing: dict[str, t.Any]) -> t.Any:
+    image = thing.get("image")
+    if not isinstance(image, dict):
+        return None
+    return [str((image.get("metadata") or {}).get("name") or ""), _image_row(image)]
+
+
+def _stream_row(thing: dict[str, t.Any]) -> t.Any:
+    status = thing.get("status") or {}
+    tags = []
+    for entry in status.get("tags") or []:
+        history = [
+            [str(item.get("image") or ""), str(item.get("dockerImageReference") or "")]
+            for item in entry.get("items") or []
+        ]
+        problem = ""
+        for condition in entry.get("conditions") or []:
+            if condition.get("type") == "ImportSuccess" and condition.get("status") == "False" and not history:
+                problem = str(condition.get("message") or condition.get("reason") or "the import failed")
+        tags.append([str(entry.get("tag") or ""), history, problem])
+    there = {tag for tag, _history, _problem in tags}
+    for entry in (thing.get("spec") or {}).get("tags") or []:
+        if str(entry.get("name")) not in there:
+            tags.append([str(entry.get("name") or ""), [], ""])
+    return [
+        str(status.get("dockerImageRepository") or ""),
+        str(status.get("publicDockerImageRepository") or ""),
+        tags,
+    ]
+
+
+def _shared(labels: t.Any) -> dict[str, str]:
+    """Labels whose equal texts are one object: most images of a fleet say the same."""
+    if not isinstance(labels, dict):
+        return {}
+    return {sys.intern(name): sys.intern(value) for name, value in labels.items() if isinstance(value, str)}

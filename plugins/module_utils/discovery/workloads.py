@@ -1,0 +1,208 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workloads of any Kubernetes: pods and what runs in them, and the templates that would make pods."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..model import Image, ScapError, Workload, is_digest
+from ..reference import normalise, parse
+from .cluster import Cluster
+from .interface import Finding, Option, Source
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWN = "scap.images"
+"""The label of this project's own pods: they are neither workloads nor a reason to scan what they scan."""
+
+TEMPLATE = "spec.template.spec"
+KINDS = {
+    "Pod": ("/api/v1", "pods", "spec"),
+    "ReplicationController": ("/api/v1", "replicationcontrollers", TEMPLATE),
+    "Deployment": ("/apis/apps/v1", "deployments", TEMPLATE),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets", TEMPLATE),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets", TEMPLATE),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets", TEMPLATE),
+    "Job": ("/apis/batch/v1", "jobs", TEMPLATE),
+    "CronJob": ("/apis/batch/v1", "cronjobs", "spec.jobTemplate.spec.template.spec"),
+    "DeploymentConfig": ("/apis/apps.openshift.io/v1", "deploymentconfigs", TEMPLATE),
+}
+"""Kind to group path, resource and the path of the pod spec."""
+
+CONTAINERS_LIMIT = 1000
+"""Containers and volumes of one object; the API server's own size limit leaves room for fewer."""
+
+_STATUSES = (
+    ("containers", "containerStatuses"),
+    ("initContainers", "initContainerStatuses"),
+    ("ephemeralContainers", "ephemeralContainerStatuses"),
+)
+_PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z")
+
+# A row, as the checkpoint keeps it: [node, pull secrets, [[container, image, imageID, running], ...]]
+# and for an object that is not to be counted: [reason, image, ...].
+
+
+class Workloads(Source):
+    """Pods by what really runs (imageID), templates by what they name."""
+
+    type = "workloads"
+    options: t.ClassVar[dict[str, Option]] = {
+        "kinds": Option("list", ["Pod"] + [kind for kind in KINDS if kind != "Pod"]),
+        "custom": Option("dicts", []),
+    }
+
+    def find(self) -> t.Iterator[Finding]:
+        cluster = Cluster(self.setting, self.type)
+        kinds = {**{name: _known(name) for name in self.values["kinds"]}, **dict(map(_custom, self.values["custom"]))}
+        selector = self.setting.label_selector
+        wanted = []
+        names: dict[str, str] = {}
+        for kind, (group, resource, path) in kinds.items():
+            wanted.append((group, resource, _Extract(path.split("."))))
+            names[f"{group}|{resource}"] = kind
+        platforms = cluster.platforms()
+        for path, key, row in cluster.lists(wanted, {"labelSelector": selector} if selector else None):
+            kind = names[_group_resource(path)]
+            namespace, _slash, name = key.rpartition("/")
+            yield from self._findings(Workload(kind, namespace, name, "", False), row, platforms)
+        yield from cluster.skipped
+        self.mode = "incremental" if cluster.incremental else "full"
+
+    def _findings(self, place: Workload, row: t.Any, platforms: dict[str, str]) -> t.Iterator[Finding]:
+        if isinstance(row[0], list):
+            for image in row[0]:
+                yield self.skipped(image, f"excluded: the scanner's own {place.kind} {place.namespace}/{place.name}")
+            return
+        node, secrets, containers = row
+        for container, image, running_as, running in containers:
+            where = Workload(place.kind, place.namespace, place.name, container, running)
+            yield self._finding(where, image, running_as, node, secrets, platforms.get(node, ""))
+
+    def _finding(
+        self, place: Workload, image: str, running_as: str, node: str, secrets: list[str], platform: str
+    ) -> Finding:
+        what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
+        try:
+            reference = normalise(image)
+        except ScapError as error:
+            if not running_as:
+                return self.skipped(image, f"{what}: {error.message}")
+            reference = running_as
+        named = parse(reference).digest
+        digest = running_as.rpartition("@")[2] if running_as else named
+        references = [running_as] if running_as and running_as != reference else []
+        return Image(
+            reference,
+            digest,
+            platform if digest else "",
+            references=[reference, *references],
+            index_digests=[named] if named and named != digest else [],
+            sources=[self.type],
+            workloads=[place],
+            pull_secrets=[f"{place.namespace}/{name}" for name in secrets],
+            nodes=[node] if node and place.running else [],
+        )
+
+
+class _Extract:
+    """What the checkpoint keeps of one object whose pod spec stands at a path."""
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+
+    def __call__(self, thing: dict[str, t.Any]) -> t.Any:
+        spec: t.Any = thing
+        for step in self.path:
+            spec = spec.get(step) if isinstance(spec, dict) else None
+        if not isinstance(spec, dict):
+            return None
+        status = thing.get("status") if self.path == ["spec"] else None
+        containers = list(_containers(spec, status if isinstance(status, dict) else {}))[:CONTAINERS_LIMIT]
+        labels = (thing.get("metadata") or {}).get("labels") or {}
+        if labels.get(MANAGED_BY) == OWN:
+            volumes = {volume for volume, _reference in _image_volumes(spec)}
+            return [sorted({image for name, image, *_rest in containers if name not in volumes})]
+        if not containers:
+            return None
+        secrets = [str(entry["name"]) for entry in _dicts(spec.get("imagePullSecrets")) if entry.get("name")]
+        return [str(spec.get("nodeName") or ""), secrets, containers]
+
+
+def running_reference(image_id: str) -> str:
+    """The pullable reference of a container status' imageID, in all its spellings; empty where it names no manifest.
+
+    docker: `docker-pullable://NAME@DIGEST` (`docker://sha256:...` is an image id, no manifest); containerd and
+    CRI-O: `NAME@DIGEST` (a bare `sha256:...` or 64 hex digits are image ids again).
+    """
+    text = image_id.partition("://")[2] if "://" in image_id else image_id
+    name, _at, digest = text.rpartition("@")
+    if not name or not is_digest(digest):
+        return ""
+    try:
+        return normalise(f"{name}@{digest}")
+    except ScapError:
+        return ""
+
+
+def _containers(spec: dict[str, t.Any], status: dict[str, t.Any]) -> t.Iterator[list[t.Any]]:
+    for field, statuses in _STATUSES:
+        known = {str(entry.get("name")): entry for entry in _dicts(status.get(statuses))}
+        for container in _dicts(spec.get(field)):
+            name, image = str(container.get("name") or ""), container.get("image")
+            entry = known.get(name) or {}
+            state = entry.get("state")
+            running = isinstance(state, dict) and "running" in state
+            if isinstance(image, str) and image:
+                yield [name, image, running_reference(str(entry.get("imageID") or "")), running]
+    for name, reference in _image_volumes(spec):
+        yield [name, reference, "", status.get("phase") == "Running"]
+
+
+def _image_volumes(spec: dict[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    for volume in _dicts(spec.get("volumes")):
+        source = volume.get("image")
+        if isinstance(source, dict) and isinstance(source.get("reference"), str):
+            yield str(volume.get("name") or ""), source["reference"]
+
+
+def _dicts(value: t.Any) -> list[dict[str, t.Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _known(kind: str) -> tuple[str, str, str]:
+    if kind not in KINDS:
+        raise ScapError(
+            "source_invalid",
+            f"source workloads: {kind!r} is none of its kinds ({', '.join(KINDS)}); give any other one in 'custom'",
+        )
+    return KINDS[kind]
+
+
+def _custom(entry: dict[str, t.Any]) -> tuple[str, tuple[str, str, str]]:
+    """A kind of the user's: `kind`, `api_version`, `resource` (plural) and `path` of its pod spec."""
+    values = [entry.get(name) for name in ("kind", "api_version", "resource", "path")]
+    if set(entry) - {"kind", "api_version", "resource", "path"} or not all(isinstance(v, str) and v for v in values):
+        raise ScapError(
+            "source_invalid",
+            "source workloads: an entry of 'custom' has kind, api_version, resource and path"
+            " (as spec.template.spec), all texts",
+        )
+    kind, version, resource, path = (str(value) for value in values)
+    if (
+        not _PATH.match(path)
+        or not re.match(r"[a-z0-9]+\Z", resource)
+        or not re.match(r"[a-z0-9.-]+(/[a-z0-9]+)?\Z", version)
+    ):
+        raise ScapError(
+            "source_invalid", f"source workloads: {kind}: {version!r}, {resource!r} or {path!r} is malformed"
+        )
+    return kind, (f"/apis/{version}" if "/" in version else f"/api/{version}", resource, path)
+
+
+def _group_resource(path: str) -> str:
+    parts = path.split("/")
+    head = parts[:3] if parts[1] == "api" else parts[:4]
+    return f"{'/'.join(head)}|{parts[-1]}"
