@@ -241,8 +241,9 @@ from ..module_utils.kube import auth
 from ..module_utils.kube.client import connect
 from ..module_utils.marking import inputs
 from ..module_utils.marking.blast import Blast
-from ..module_utils.marking.engine import GuardError, Marker, Options, Outcome
+from ..module_utils.marking.engine import Marker
 from ..module_utils.marking.names import NAMESPACE, STAGES
+from ..module_utils.marking.outcome import GuardError, Options, Outcome
 from ..module_utils.model import J, RecordError, ScapError, to_json
 
 MAX_INLINE = 100
@@ -345,7 +346,7 @@ def _answer(outcome: Outcome, started: float, diff: bool) -> J:
         "denied": sum(mark.denied for mark in marks),
         "proven": sum(mark.blocked == "proven" for mark in marks),
         "unproven": sum(mark.blocked.startswith("unproven") for mark in marks),
-        "lifted": sum(mark.changed and not mark.denied and mark.state in ("absent", "compliant") for mark in marks),
+        "lifted": outcome.lifted,
         "changed": sum(mark.changed for mark in marks),
         "failed": len(outcome.failures),
         "written": outcome.written,

@@ -171,6 +171,11 @@ class Denied:
         shard = self._where.get(digest)
         return shard.stage if shard is not None and digest in self._entries[digest].owners else ""
 
+    def state_of(self, digest: str) -> str:
+        """The state for which an image was denied."""
+        entry = self._entries.get(digest)
+        return entry.state if entry is not None else ""
+
     def since(self, digest: str) -> str:
         entry = self._entries.get(digest)
         return entry.since if entry is not None else ""

@@ -10,18 +10,18 @@ next, because only what differs is written.
 
 from __future__ import annotations
 
-import concurrent.futures
-import dataclasses
 import typing as t
 
 from ..kube.client import Client
 from ..kube.errors import KubeError
-from ..model import Image, J, Mark, ScapError, Verdict, is_digest, now
+from ..model import Image, J, Mark, Verdict, is_digest, now
 from . import annotations as openshift
-from . import blast, imagescan, keys, state
+from . import blast, keys, state
 from .decide import Decision, decide, per_image
-from .denied import PATH, Denied, Exemption, Shard
-from .proof import WORKERS, Proof, Prover
+from .denied import PATH, Denied, Shard
+from .outcome import GuardError, Options, Outcome
+from .proof import Proof, Prover
+from .writer import Writer
 
 ATTEMPTS = 6
 """How often the denied set is read and written again when somebody else writes it at the same time."""
@@ -29,50 +29,6 @@ ATTEMPTS = 6
 PROVEN = "proven"
 _OPENSHIFT_SEARCH = ("registry.access.redhat.com",)
 """Where OpenShift's nodes look for a name without a registry, besides docker.io."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a run marks."""
-
-    namespace: str
-    stage: str
-    deny_on: tuple[str, ...] = ("non_compliant",)
-    report: str = ""
-    """Where reports lie: a URL or folder; an image's page is `images/HEX.html` below it."""
-    help: str = ""
-    """The way to an exemption, as people read it in a refusal."""
-    exemptions: tuple[Exemption, ...] | None = None
-    max_stopped: float = 10.0
-    """Percent of the running pods that a run may deny; more is refused."""
-    search_registries: tuple[str, ...] = ()
-    check: bool = False
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What a run did."""
-
-    marks: list[Mark] = dataclasses.field(default_factory=list)
-    failures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    """Digest to what could not be written."""
-    notes: list[str] = dataclasses.field(default_factory=list)
-    blast: blast.Blast | None = None
-    openshift: str = "absent"
-    """`absent` (no OpenShift), else whether its ImagePolicy plug-in obeys the annotation: obeys, ignores, unknown."""
-    written: dict[str, int] = dataclasses.field(default_factory=dict)
-    """Kind to the number of objects written."""
-    entries: int = 0
-    before: list[str] = dataclasses.field(default_factory=list)
-    after: list[str] = dataclasses.field(default_factory=list)
-
-
-class GuardError(ScapError):
-    """A denial that would stop too much; carries the blast radius."""
-
-    def __init__(self, message: str, radius: blast.Blast) -> None:
-        super().__init__("too_much_would_stop", message)
-        self.blast = radius
 
 
 class Marker:
@@ -114,20 +70,21 @@ class Marker:
             ]
             for digest, decision in decisions.items():
                 if decision.deny:
-                    since = held.since(digest) or today
-                    held.deny(digest, wanted_keys[digest], decision.stage, chosen[digest].state, since)
+                    said = chosen[digest].state
+                    said = said if said in self._options.deny_on else held.state_of(digest)
+                    held.deny(digest, wanted_keys[digest], decision.stage, said, held.since(digest) or today)
             for exemption in held.exempt(self._options.exemptions, today):
                 self._outcome.notes.append(f"the exemption of {exemption.key} concerns no denied image or has expired")
             return decisions
 
-        held, decisions, touched = self._write_denied(present.denied, change, guard=True)
-        blocked = self._prove(held, set(chosen) & held.digests(), touched, present)
+        held, decisions, changed = self._write_denied(present.denied, change, guard=True)
+        blocked = self._prove(held, set(chosen) & held.digests(), changed, present)
         self._wait_until_allowed({digest for digest, decision in decisions.items() if decision.lift})
-        self._outcome.entries = len(held)
-        self._write_marks(chosen, decisions, held, blocked, present)
+        Writer(self._client, self._options, self._outcome, present).mark(chosen, decisions, held, blocked, changed)
         for verdict in nameless:
-            detail = "the image has no digest, so nothing can be marked"
-            self._outcome.marks.append(_mark(verdict, self._options.stage, False, "no", False, detail))
+            detail, reference = "the image has no digest, so nothing can be marked", verdict.image.reference
+            mark = Mark("", reference, verdict.state, self._options.stage, False, "no", False, now(), detail)
+            self._outcome.marks.append(mark)
         return self._outcome
 
     def lift(self, digests: t.Collection[str] | None, names: t.Collection[str] = ()) -> Outcome:
@@ -139,7 +96,7 @@ class Marker:
         def change(held: Denied) -> dict[str, Decision]:
             stages = {}
             for key in names:
-                gone.update(digest for digest in held.digests() if key in held.keys_of(digest))
+                gone.update(held.owners(key))
             for digest in held.digests() if everything else gone:
                 stages[digest] = held.stage_of(digest)
                 held.lift(digest)
@@ -153,10 +110,13 @@ class Marker:
         )
         if everything:
             gone.update(d for d, ours in (present.annotations or {}).items() if openshift.patch(ours, {}))
-        _held, decisions, _touched = self._write_denied(present.denied, change)
+        _held, decisions, changed = self._write_denied(present.denied, change)
         gone.update(decisions)
         self._wait_until_allowed(set(decisions))
-        self._remove(gone, decisions, present)
+        if not everything and not gone & (set(present.scans) | set(decisions) | set(present.annotations or {})):
+            self._outcome.notes.append("none of these images has a mark")
+        stages = {digest: decision.stage for digest, decision in decisions.items()}
+        Writer(self._client, self._options, self._outcome, present).remove(gone, stages, changed)
         return self._outcome
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -176,10 +136,9 @@ class Marker:
     ) -> tuple[Denied, dict[str, Decision], set[str]]:
         """Change the denied set in memory and write what differs; again from the start when another run was faster.
 
-        Returns the set, the decisions and the names of the objects that were written.
+        Returns the set, the decisions and the digests whose entries differ from what they were.
         """
         before = Denied(objects)
-        touched: set[str] = set()
         for attempt in range(ATTEMPTS):
             held = Denied(objects, self._options.report, self._options.help)
             decisions = change(held)
@@ -189,7 +148,6 @@ class Marker:
             try:
                 for shard in write:
                     self._write_shard(shard)
-                    touched.add(shard.name)
                 for name in remove:
                     self._delete_shard(held.shards[name])
             except KubeError as error:
@@ -197,11 +155,11 @@ class Marker:
                     raise
                 objects = state.denied_objects(self._client)
                 continue
-            self._count("DeniedImages", len(write) + len(remove))
+            self._outcome.count("DeniedImages", len(write) + len(remove))
+            self._outcome.entries = len(held)
             for name in held.foreign:
                 self._outcome.notes.append(f"DeniedImages {name} was not written by scap.images: it is left alone")
-            self._explain(before, held)
-            return held, decisions, touched
+            return held, decisions, self._explain(before, held)
         raise AssertionError("unreachable")
 
     def _write_shard(self, shard: Shard) -> None:
@@ -248,22 +206,25 @@ class Marker:
                 radius,
             )
 
-    def _explain(self, before: Denied, held: Denied) -> None:
-        """The difference that people read."""
+    def _explain(self, before: Denied, held: Denied) -> set[str]:
+        """The images whose entries differ; the difference that people read is kept."""
+        changed = set()
         for digest in sorted(before.digests() | held.digests()):
             old = [f"{before.stage_of(digest)} {key} {digest}" for key in before.keys_of(digest)]
             new = [f"{held.stage_of(digest)} {key} {digest}" for key in held.keys_of(digest)]
             if old != new:
+                changed.add(digest)
                 self._outcome.before.extend(f"denied: {line}" for line in old)
                 self._outcome.after.extend(f"denied: {line}" for line in new)
+        return changed
 
     # -- the proof -----------------------------------------------------------------------------------------------
 
-    def _prove(self, held: Denied, ours: set[str], touched: set[str], present: state.Present) -> dict[str, str]:
+    def _prove(self, held: Denied, ours: set[str], changed: set[str], present: state.Present) -> dict[str, str]:
         """What `blocked` says of every denied image of this run.
 
-        Images whose object was written, or whose proof is missing, are proven by every key; of every other object one
-        image is asked for: where it passes, nothing in that object is proven any more.
+        Images whose entries changed, or whose proof is missing, are proven by every key; of every object one of the
+        others is asked for: where a pod of it passes, nothing in that object is proven any more.
         """
         blocked = {}
         ask: dict[str, list[str]] = {}
@@ -273,7 +234,7 @@ class Marker:
                 blocked[digest] = "no"
             elif self._options.check:
                 blocked[digest] = _blocked_before(present, digest) or "unproven: check mode"
-            elif held.shard_of(digest) in touched or _blocked_before(present, digest) != PROVEN:
+            elif digest in changed or _blocked_before(present, digest) != PROVEN:
                 for key in held.keys_of(digest):
                     ask.setdefault(held.shard_of(key), []).append(key)
             else:
@@ -299,134 +260,11 @@ class Marker:
 
     def _wait_until_allowed(self, lifted: set[str]) -> None:
         """After a lift pods may start again; where they may not, that is said."""
+        self._outcome.lifted = len(lifted)
         if self._options.check or not lifted:
             return
         for digest, reason in self._prover.allowed(sorted(lifted)).items():
             self._outcome.notes.append(f"{digest}: lifted, but a pod of it is still refused: {reason}")
-
-    # -- ImageScans and annotations --------------------------------------------------------------------------------
-
-    def _write_marks(
-        self,
-        chosen: dict[str, Verdict],
-        decisions: dict[str, Decision],
-        held: Denied,
-        blocked: dict[str, str],
-        present: state.Present,
-    ) -> None:
-        jobs: list[tuple[str, str, t.Callable[[], object]]] = []
-        changed: dict[str, Mark] = {}
-        for digest, verdict in chosen.items():
-            decision = decisions[digest]
-            denied = bool(held.stage_of(digest))
-            exemption = "; ".join(f"exempt in {name}: {text}" for name, text in sorted(held.exempted(digest).items()))
-            detail = "; ".join(part for part in (decision.detail, exemption) if part)
-            stage = held.stage_of(digest) or decision.stage
-            mark = _mark(verdict, stage, denied, blocked.get(digest, "no"), False, detail)
-            report = self._report(digest)
-            old = present.scans.get(digest)
-            scan = imagescan.build(verdict, mark, report, old)
-            if not imagescan.same(scan, old):
-                jobs.append((digest, "ImageScan", _apply_scan(self._client, scan, self._options.check)))
-                self._difference(digest, old, scan)
-            patch = self._annotation_patch(digest, verdict, decision, stage if denied else "", report, present)
-            if patch:
-                jobs.append((digest, "Image", _patch_image(self._client, digest, patch, self._options.check)))
-                ours = (present.annotations or {})[digest]
-                self._outcome.before.extend(f"{digest}: {name}={ours[name]}" for name in sorted(patch) if name in ours)
-                self._outcome.after.extend(f"{digest}: {name}={patch[name]}" for name in sorted(patch) if patch[name])
-            changed[digest] = mark
-        self._run(jobs)
-        written = {digest for digest, _kind, _job in jobs} | self._changed_denials
-        for digest, mark in changed.items():
-            failed = "; ".join(self._outcome.failures.get(digest, ()))
-            detail = "; ".join(part for part in (mark.detail, failed) if part)
-            self._outcome.marks.append(dataclasses.replace(mark, changed=digest in written, detail=detail))
-
-    @property
-    def _changed_denials(self) -> set[str]:
-        """Digests whose entries differ, from the explained difference."""
-        lines = [*self._outcome.before, *self._outcome.after]
-        return {line.rsplit(" ", 1)[-1] for line in lines if line.startswith("denied: ")}
-
-    def _annotation_patch(
-        self, digest: str, verdict: Verdict, decision: Decision, stage: str, report: str, present: state.Present
-    ) -> dict[str, str | None]:
-        if present.annotations is None or digest not in present.annotations or not decision.annotate:
-            return {}
-        values = openshift.wanted(verdict, stage == "deny", report)
-        return openshift.patch(present.annotations[digest], values)
-
-    def _remove(self, gone: set[str], decisions: dict[str, Decision], present: state.Present) -> None:
-        jobs: list[tuple[str, str, t.Callable[[], object]]] = []
-        for digest in sorted(gone):
-            if digest in present.scans:
-                path = f"{imagescan.PATH}/{imagescan.name(digest)}"
-                jobs.append((digest, "ImageScan", _delete(self._client, path, self._options.check)))
-                self._difference(digest, present.scans[digest], None)
-            patch = openshift.patch((present.annotations or {}).get(digest, {}), {})
-            if patch:
-                jobs.append((digest, "Image", _patch_image(self._client, digest, patch, self._options.check)))
-                self._outcome.before.extend(f"{digest}: {name}" for name in sorted(patch))
-        self._run(jobs)
-        written = {digest for digest, _kind, _job in jobs} | set(decisions)
-        for digest in sorted(gone):
-            reference = str(present.scans.get(digest, {}).get("spec", {}).get("image", ""))
-            stage = decisions[digest].stage if digest in decisions else self._options.stage
-            failed = "; ".join(self._outcome.failures.get(digest, ()))
-            mark = Mark(digest, reference, "absent", stage, False, "no", digest in written, now(), failed)
-            self._outcome.marks.append(mark)
-
-    def _run(self, jobs: list[tuple[str, str, t.Callable[[], object]]]) -> None:
-        """Every job, some at a time; a failure is kept with its image and stops no other."""
-
-        def one(job: tuple[str, str, t.Callable[[], object]]) -> tuple[str, str, str]:
-            digest, kind, write = job
-            try:
-                write()
-            except ScapError as error:
-                gone = kind == "Image" and isinstance(error, KubeError) and error.status == 404
-                return digest, kind, "" if gone else error.message
-            return digest, kind, ""
-
-        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            for digest, kind, message in pool.map(one, jobs):
-                if message:
-                    self._outcome.failures.setdefault(digest, []).append(message)
-                else:
-                    self._count(kind, 1)
-
-    def _count(self, kind: str, number: int) -> None:
-        self._outcome.written[kind] = self._outcome.written.get(kind, 0) + number
-
-    def _difference(self, digest: str, old: J | None, new: J | None) -> None:
-        for side, data in ((self._outcome.before, old), (self._outcome.after, new)):
-            if data is not None:
-                status = data.get("status") or {}
-                words = [f"{name}={status.get(name)}" for name in ("state", "stage", "denied", "blocked")]
-                side.append(f"ImageScan {digest}: {' '.join(words)} scanned {data['spec'].get('scannedAt')}")
-
-    def _report(self, digest: str) -> str:
-        base = self._options.report.rstrip("/")
-        return f"{base}/images/{digest.split(':')[1]}.html" if base else ""
-
-
-def _apply_scan(client: Client, scan: J, check: bool) -> t.Callable[[], object]:
-    return lambda: client.apply(f"{imagescan.PATH}/{scan['metadata']['name']}", scan, dry_run=check)
-
-
-def _patch_image(client: Client, digest: str, patch: t.Mapping[str, str | None], check: bool) -> t.Callable[[], object]:
-    body = {"metadata": {"annotations": dict(patch)}}
-    return lambda: client.patch(f"{state.OPENSHIFT_IMAGES}/{digest}", body, dry_run=check)
-
-
-def _delete(client: Client, path: str, check: bool) -> t.Callable[[], object]:
-    return lambda: client.delete(path, dry_run=check)
-
-
-def _mark(verdict: Verdict, stage: str, denied: bool, blocked: str, changed: bool, detail: str) -> Mark:
-    image = verdict.image
-    return Mark(image.digest, image.reference, verdict.state, stage, denied, blocked, changed, now(), detail)
 
 
 def _alone(verdict: Verdict) -> Image:

@@ -31,10 +31,11 @@ def build(verdict: Verdict, mark: Mark, report: str, present: J | None) -> J:
         "severity": {key: verdict.severity.get(key, 0) for key in SEVERITIES},
         "rules": {key: verdict.rules.get(key, 0) for key in ("pass", "fail", "error")},
         "vulnerabilities": len(verdict.vulnerabilities),
-        "stage": mark.stage,
         "denied": mark.denied,
         "blocked": mark.blocked[:MAX_TEXT],
     }
+    if mark.denied:
+        status["stage"] = mark.stage
     status["conditions"] = [_condition(verdict, reason, present)]
     return {
         "apiVersion": API_VERSION,

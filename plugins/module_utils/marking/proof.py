@@ -99,7 +99,7 @@ class Prover:
                     self._create(self._pods, _pod(batch))
                 except KubeError as error:
                     refused.update({key: _said(error) for key in batch})
-            if not refused or time.monotonic() > deadline:
+            if not any(map(_by_policy, refused.values())) or time.monotonic() > deadline:
                 break
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
@@ -170,7 +170,8 @@ class Prover:
                     continue
             other = next((text for text in answers if text and not _by_policy(text)), "")
             proof.why[key] = f"a pod of it is refused for another reason: {other}" if other else ""
-            again.append(key)
+            if not other or len(batch) > 1:
+                again.append(key)
         return again
 
     def _create(self, path: str, body: J) -> list[str]:
