@@ -13,12 +13,9 @@ from . import steps
 @pytest.fixture(scope="session")
 def outcomes(request: pytest.FixtureRequest) -> dict[str, steps.Outcome]:
     """The outcomes of the selected steps, which run beside each other."""
-    selected = {item.callspec.params["step"] for item in request.session.items if "step" in _parameters(item)}
+    calls = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
+    selected = {call.params["step"] for call in calls if call}
     return steps.run(selected, lambda name, outcome: None)
-
-
-def _parameters(item: pytest.Item) -> dict[str, object]:
-    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 @pytest.mark.parametrize("step", list(steps.steps()))
