@@ -29,7 +29,7 @@ class Cluster:
     def __init__(self, setting: Setting, source: str) -> None:
         self.setting = setting
         self.source = source
-        self.client: Client = setting.connect()
+        self.client: Client = setting.client()
         self.skipped: list[Skipped] = []
         self.incremental = True
 
@@ -76,9 +76,9 @@ class Cluster:
 
     def platforms(self) -> dict[str, str]:
         """Node name to `os/architecture`, from the nodes' well-known labels; empty where nodes may not be listed."""
-        cached = self.setting.counts.get("_platforms")
+        cached = self.setting.node_platforms
         if cached is None:
-            cached = {}
+            cached = self.setting.node_platforms = {}
             try:
                 for page in self.client.list_pages("/api/v1/nodes", accept=METADATA_ONLY):
                     for node in page.objects:
@@ -88,8 +88,7 @@ class Cluster:
                             cached[str(node["metadata"]["name"])] = f"{system}/{arch}"
             except KubeError as error:
                 self._refused("/api/v1/nodes", error)
-            self.setting.counts["_platforms"] = cached
-        return t.cast("dict[str, str]", cached)
+        return cached
 
     def _rows(self, path: str, extract: Extract, params: t.Mapping[str, str] | None) -> dict[str, t.Any] | KubeError:
         listing = Listing(self.client, self.setting.store, path, extract, params=params)
@@ -133,13 +132,11 @@ class Cluster:
     def _by_selector(self) -> set[str] | None:
         if not self.setting.namespace_selector:
             return None
-        cached = self.setting.counts.get("_namespaces")
-        if cached is None:
+        if self.setting.chosen_namespaces is None:
             params = {"labelSelector": self.setting.namespace_selector}
             pages = self.client.list_pages("/api/v1/namespaces", params=params, accept=METADATA_ONLY)
-            cached = {str(thing["metadata"]["name"]) for page in pages for thing in page.objects}
-            self.setting.counts["_namespaces"] = cached
-        return t.cast("set[str]", cached)
+            self.setting.chosen_namespaces = {str(one["metadata"]["name"]) for page in pages for one in page.objects}
+        return self.setting.chosen_namespaces
 
     def _refused(self, path: str, error: KubeError) -> None:
         if error.status == 404 and path.startswith(ABSENT_ON_KUBERNETES):

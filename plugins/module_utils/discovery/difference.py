@@ -11,7 +11,7 @@ import typing as t
 from ..files import read_jsonl
 from ..model import Image, ScapError
 
-SHOWN = 100
+SHOWN = 20
 """References that a summary shows of each kind; the counts are whole."""
 
 

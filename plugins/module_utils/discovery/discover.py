@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import filecmp
 import os
-import tempfile
 import time
 import typing as t
 
-from ..files import write_jsonl
-from ..model import Image, J, Skipped, to_json
+from ..model import Image, J, Skipped
 from . import sources
 from .catalog import Catalog
 from .difference import Before, difference
 from .interface import Setting, Source
+from .output import row, write_rows
 from .resolve import Resolver
 from .scope import Scope, ordered
 from .selection import Selection, Selector, split
@@ -73,7 +71,7 @@ def discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disco
     fleet = ordered(list(split(catalog.images(), selector, excluded)), wish.priority)
     path = os.path.join(wish.dir, FLEET) if wish.dir else None
     changes = difference(Before(path), fleet)
-    changed = _write(path, fleet, wish.dry_run) if path else False
+    changed = write_rows(path, map(row, fleet), wish.dry_run) if path else False
     images = [image for image in fleet if scope.wants(image)]
     everything = _distinct(skipped + excluded)
     summary = {
@@ -94,7 +92,7 @@ def discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disco
 
 def _ask(source: Source, catalog: Catalog, skipped: list[Skipped]) -> J:
     started, found, left = time.monotonic(), 0, len(skipped)
-    before = _requests(source.setting)
+    before = source.setting.requests
     for finding in source.find():
         if isinstance(finding, Image):
             found += 1
@@ -106,35 +104,14 @@ def _ask(source: Source, catalog: Catalog, skipped: list[Skipped]) -> J:
         "found": found,
         "skipped": len(skipped) - left,
         "mode": source.mode,
-        "requests": _requests(source.setting) - before,
+        "requests": source.setting.requests - before,
         "seconds": round(time.monotonic() - started, 3),
     }
 
 
-def _requests(setting: Setting) -> int:
-    client = setting.counts.get("_client")
-    return setting.registries.requests + (client.requests if client is not None else 0)
-
-
 def _platforms(setting: Setting) -> list[str]:
     """The platforms that the user names, or those of the nodes that a source has seen."""
-    nodes: dict[str, str] = setting.counts.get("_platforms") or {}
-    return setting.platforms or sorted(set(nodes.values()))
-
-
-def _write(path: str, fleet: list[Image], dry_run: bool) -> bool:
-    """Whether images.jsonl changes: the new one is written beside it and takes its place only where it differs."""
-    folder = os.path.dirname(path)
-    if not dry_run:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".images-", dir=None if dry_run else folder) as beside:
-        fresh = os.path.join(beside, FLEET)
-        write_jsonl(fresh, map(to_json, fleet))
-        if os.path.isfile(path) and filecmp.cmp(fresh, path, shallow=False):
-            return False
-        if not dry_run:
-            os.replace(fresh, path)
-    return True
+    return setting.platforms or sorted(set((setting.node_platforms or {}).values()))
 
 
 def _distinct(records: list[Skipped]) -> list[Skipped]:

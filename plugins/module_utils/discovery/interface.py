@@ -38,7 +38,7 @@ class Setting:
     """What all sources of one run share."""
 
     connect: t.Callable[[], Client]
-    """The cluster's client, made at the first call."""
+    """Makes the cluster's client; called at most once."""
     registries: Registries
     store: Checkpoints
     namespaces: list[str] = dataclasses.field(default_factory=list)
@@ -50,8 +50,22 @@ class Setting:
     platforms: list[str] = dataclasses.field(default_factory=list)
     """`os/architecture[/variant]` of the images that are wanted; empty: those of the nodes where a cluster is asked."""
     parallelism: int = 16
-    counts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """What the sources want to have in the summary."""
+    node_platforms: dict[str, str] | None = None
+    """Node name to `os/architecture`, once a source has asked."""
+    chosen_namespaces: set[str] | None = None
+    """Those that `namespace_selector` selects, once a source has asked."""
+    _client: Client | None = None
+
+    def client(self) -> Client:
+        """The cluster's client, one for all sources."""
+        if self._client is None:
+            self._client = self.connect()
+        return self._client
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests so far."""
+        return self.registries.requests + (self._client.requests if self._client else 0)
 
 
 class Source(abc.ABC):

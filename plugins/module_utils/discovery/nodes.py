@@ -22,7 +22,7 @@ class Nodes(Source):
     options: t.ClassVar[dict[str, Option]] = {}
 
     def find(self) -> t.Iterator[Finding]:
-        client = self.setting.connect()
+        client = self.setting.client()
         listing = Listing(client, self.setting.store, "/api/v1/nodes", _extract)
         try:
             rows = listing.rows()

@@ -147,9 +147,11 @@ def _group(client: Client, source: Source) -> str | None:
     if kept is not None and isinstance(kept[0].get("path"), str):
         return str(kept[0]["path"])
     with tempfile.TemporaryDirectory(prefix="scap-images-") as folder:
-        dynamic = client.openshift(cache_file=os.path.join(folder, "api.json"))
         try:
+            dynamic = client.openshift(cache_file=os.path.join(folder, "api.json"))
             resource = dynamic.resources.get(api_version=GROUP, kind="Image")
+        except ScapError:
+            raise
         except Exception as error:  # the library's exceptions come from two packages
             if type(error).__name__ == "ResourceNotFoundError":
                 return None

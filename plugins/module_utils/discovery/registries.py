@@ -64,11 +64,12 @@ class Registries:
         authfile: str | None = None,
         registries_conf: str | None = None,
         insecure: t.Sequence[str] = (),
+        ca_file: str | None = None,
         timeout: float = 30.0,
     ) -> None:
         self.conf = RegistriesConf(registries_conf)
         self._insecure = list(insecure)
-        self._transport = Transport(Credentials(authfile), timeout)
+        self._transport = Transport(Credentials(authfile), timeout, ca_file)
 
     @property
     def requests(self) -> int:

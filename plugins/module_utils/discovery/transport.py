@@ -44,10 +44,11 @@ class Reply:
 class Transport:
     """Requests to any number of registries from any number of threads."""
 
-    def __init__(self, credentials: Credentials, timeout: float) -> None:
+    def __init__(self, credentials: Credentials, timeout: float, ca_file: str | None = None) -> None:
         self.requests = 0
         self._credentials = credentials
         self._timeout = timeout
+        self._ca_file = ca_file
         self._kept = threading.local()
         self._lock = threading.Lock()
         self._authorization: dict[tuple[str, str], tuple[str, float]] = {}
@@ -135,7 +136,7 @@ class Transport:
         connections: dict[tuple[str, str], http.client.HTTPConnection] = self._kept.__dict__.setdefault("open", {})
         for _attempt in range(2):
             kept = connections.pop((scheme, server), None)
-            connection = kept or _connection(scheme, server, insecure, self._timeout)
+            connection = kept or self._connection(scheme, server, insecure)
             try:
                 with self._lock:
                     self.requests += 1
@@ -159,6 +160,35 @@ class Transport:
                 connections[scheme, server] = connection
             return Reply(response.status, t.cast("t.Mapping[str, str]", response.headers), body)
         raise AssertionError("unreachable")
+
+    def _connection(self, scheme: str, server: str, insecure: bool) -> http.client.HTTPConnection:
+        proxy = urllib.request.getproxies().get(scheme) or ""
+        through = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        use_proxy = bool(through.hostname) and not urllib.request.proxy_bypass(server)
+        address = through.netloc.rpartition("@")[2] if use_proxy else server
+        connection: http.client.HTTPConnection
+        if scheme == "http":
+            connection = http.client.HTTPConnection(address, timeout=self._timeout)
+        else:
+            context = self._context(server, insecure)
+            connection = http.client.HTTPSConnection(address, timeout=self._timeout, context=context)
+        if use_proxy:
+            connection.set_tunnel(server)
+        return connection
+
+    def _context(self, server: str, insecure: bool) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        _own_authorities(context, server)
+        if self._ca_file:
+            try:
+                context.load_verify_locations(self._ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ScapError("ca_file", f"ca_file {self._ca_file} cannot be used: {error}") from error
+        return context
 
     def _authorize(self, reply: Reply, host: str, repository: str, insecure: bool, what: str) -> bool:
         """Whether an authorization could be had for the challenge (RFC 6750, distribution token specification)."""
@@ -200,28 +230,6 @@ class Transport:
             return False
         self._authorization[host, repository] = (f"Bearer {token}", time.monotonic() + max(5.0, seconds - 10))
         return True
-
-
-def _connection(scheme: str, server: str, insecure: bool, timeout: float) -> http.client.HTTPConnection:
-    proxy = urllib.request.getproxies().get(scheme)
-    through = urllib.parse.urlsplit(proxy if proxy and "://" in proxy else f"http://{proxy or ''}")
-    use_proxy = bool(through.hostname) and not urllib.request.proxy_bypass(server)
-    address = through.netloc.rpartition("@")[2] if use_proxy else server
-    if scheme == "http":
-        plain = http.client.HTTPConnection(address, timeout=timeout)
-        if use_proxy:
-            plain.set_tunnel(server)
-        return plain
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        _own_authorities(context, server)
-    secure = http.client.HTTPSConnection(address, timeout=timeout, context=context)
-    if use_proxy:
-        secure.set_tunnel(server)
-    return secure
 
 
 def _own_authorities(context: ssl.SSLContext, server: str) -> None:
