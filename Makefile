@@ -35,7 +35,7 @@ reformat: .venv/.test ## ruff's own corrections
 	.venv/bin/ruff format
 
 bench: packages-test .venv/.test build/collections/.made ## the numbers, as a table and in build/bench.json
-	@.venv/bin/python tests/bench/run.py
+	@.venv/bin/python -m tests.bench.run
 
 fuzz: .venv/.test ## every fuzzer for FUZZ_SECONDS
 	@set -e; for fuzzer in tests/fuzz/fuzz_*.py; do echo "$$fuzzer"; .venv/bin/python "$$fuzzer"; done
