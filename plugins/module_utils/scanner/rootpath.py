@@ -1,0 +1,183 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Paths inside an image's root: links are followed inside the root only, whoever made them.
+
+Walks component by component with directory descriptors and O_NOFOLLOW, so that neither an absolute link, nor `..`,
+nor a link that changes meanwhile leads out of the root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from ..model import ScapError
+
+MAX_LINKS = 40
+"""Links on one path, as the kernel's own limit (path_resolution(7))."""
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class _Walk:
+    """The directories from the root down to where a path has led so far."""
+
+    def __init__(self, root: str) -> None:
+        self.handles = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self.names: list[str] = []
+
+    def close(self) -> None:
+        for handle in self.handles:
+            os.close(handle)
+
+    def to(self, path: str) -> str:
+        """Enter every directory of the path; the last component (not a link, perhaps missing) is returned."""
+        waiting = [part for part in path.split("/") if part not in ("", ".")]
+        links = 0
+        while waiting:
+            part = waiting.pop(0)
+            if part == "..":
+                self.leave()
+                continue
+            try:
+                target = os.readlink(part, dir_fd=self.handles[-1])
+            except OSError:
+                if not waiting:
+                    return part
+                self.enter(part)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise OSError(f"{path}: too many links")
+            if target.startswith("/"):
+                while self.names:
+                    self.leave()
+            waiting[:0] = [step for step in target.split("/") if step not in ("", ".")]
+        return "."
+
+    def enter(self, part: str) -> None:
+        self.handles.append(os.open(part, _DIRECTORY, dir_fd=self.handles[-1]))
+        self.names.append(part)
+
+    def leave(self) -> None:
+        if self.names:
+            self.names.pop()
+            os.close(self.handles.pop())
+
+
+@contextlib.contextmanager
+def _parent(root: str, path: str) -> t.Iterator[tuple[int, str, list[str]]]:
+    walk = _Walk(root)
+    try:
+        last = walk.to(path)
+        yield walk.handles[-1], last, walk.names
+    finally:
+        walk.close()
+
+
+@contextlib.contextmanager
+def _folder(root: str, path: str) -> t.Iterator[int]:
+    walk = _Walk(root)
+    try:
+        last = walk.to(path)
+        if last != ".":
+            walk.enter(last)
+        yield walk.handles[-1]
+    finally:
+        walk.close()
+
+
+def open_in_root(root: str, path: str, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of the regular file `path` of the root; OSError where there is none (a FIFO or device is none)."""
+    with _parent(root, path) as (folder, name, _names):
+        handle = os.open(name, flags | _FILE, 0o644, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path} is not a regular file")
+    return handle
+
+
+def read_in_root(root: str, path: str, limit: int) -> bytes | None:
+    """The bytes of a regular file; None where there is none. ScapError where it is larger than `limit`."""
+    try:
+        handle = open_in_root(root, path)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ScapError("file_too_large", f"{path} of the image is larger than {limit} bytes")
+    return data
+
+
+def list_in_root(root: str, path: str) -> list[str]:
+    """Sorted names in a folder of the root; empty where there is none."""
+    try:
+        with _folder(root, path) as handle:
+            return sorted(os.listdir(handle))
+    except OSError:
+        return []
+
+
+def resolve_in_root(root: str, path: str) -> str | None:
+    """The path, relative to the root, that `path` means once its links are followed; None where nothing is there."""
+    try:
+        with _parent(root, path) as (folder, name, names):
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+            return "/".join([*names, *([] if name == "." else [name])])
+    except OSError:
+        return None
+
+
+def make_in_root(root: str, path: str, data: bytes | None) -> None:
+    """Make a file with `data`, or a folder (None), where nothing is yet; parents are made, links stay inside the root.
+
+    Raises ScapError root_unwritable.
+    """
+    try:
+        parts = path.split("/")
+        for end in range(1, len(parts)):
+            _make_folder(root, "/".join(parts[:end]))
+        if data is None:
+            _make_folder(root, path)
+            return
+        with contextlib.suppress(FileExistsError):
+            handle = open_in_root(root, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+    except OSError as error:
+        raise ScapError("root_unwritable", f"/{path} cannot be made in the image's throw-away root: {error}") from error
+
+
+def _make_folder(root: str, path: str) -> None:
+    with _parent(root, path) as (folder, name, _names):
+        if name != ".":
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=folder)
+
+
+def write_in_root(root: str, path: str, data: bytes) -> None:
+    """Write a regular file, in the place of what was there; parents are made. ScapError root_unwritable."""
+    remove_in_root(root, path)
+    make_in_root(root, path, data)
+
+
+def remove_in_root(root: str, path: str) -> None:
+    """Remove the file (or the link) that `path` names, if there is one."""
+    folder, _unused, name = path.rpartition("/")
+    with contextlib.suppress(OSError), _folder(root, folder) as handle:
+        os.unlink(name, dir_fd=handle)
+
+
+def link_in_root(root: str, path: str, target: str) -> None:
+    """Make a symbolic link where nothing is yet; parents are made. ScapError root_unwritable."""
+    folder, _unused, name = path.rpartition("/")
+    make_in_root(root, folder, None)
+    try:
+        with _folder(root, folder) as handle:
+            os.symlink(target, name, dir_fd=handle)
+    except OSError as error:
+        raise ScapError("root_unwritable", f"/{path} cannot be made in the image's throw-away root: {error}") from error
