@@ -49,7 +49,7 @@ def environment(python: str, requirements: t.Sequence[str]) -> pathlib.Path:
 
 
 def run(argv: t.Sequence[str | pathlib.Path], **variables: str) -> str:
-    """What a program wrote; the test fails with it where the program failed."""
+    """What a program wrote to its standard output; the test fails with it where the program failed."""
     ended = subprocess.run(
         [str(word) for word in argv],
         cwd=ROOT,
@@ -62,9 +62,9 @@ def run(argv: t.Sequence[str | pathlib.Path], **variables: str) -> str:
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
