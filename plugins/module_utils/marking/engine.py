@@ -51,11 +51,11 @@ class Marker:
         chosen = {digest: verdict for digest, verdict in chosen.items() if is_digest(digest)}
         present = self._read(chosen)
         search = self._options.search_registries or (() if present.annotations is None else _OPENSHIFT_SEARCH)
-        wanted_keys = {
-            digest: keys.of_image(digest, [*by_digest.get(digest, ()), _alone(verdict)], search)
-            for digest, verdict in chosen.items()
-        }
         tags, indexes = _tags(known, search)
+        wanted_keys: dict[str, list[str]] = {}
+        for digest, verdict in chosen.items():
+            found = keys.of_image(digest, [*by_digest.get(digest, ()), _alone(verdict)], search)
+            wanted_keys[digest] = [key for key in found if digest in tags.get(key, (digest,))]
 
         def change(held: Denied) -> dict[str, Decision]:
             decisions = {}

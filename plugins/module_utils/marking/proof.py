@@ -72,19 +72,23 @@ class Prover:
         if innocent:
             proof.why = {key: innocent for batch in waiting for key in batch}
             return proof
-        deadline, pause = time.monotonic() + DEADLINE, 0.05
+        deadline, pause, idle = time.monotonic() + DEADLINE, 0.05, ""
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             while waiting:
                 answers = list(pool.map(self._ask, waiting))
                 left = [key for answer in answers for key in self._note(answer, proof)]
                 if not left or time.monotonic() + pause > deadline:
                     break
+                if idle == "":
+                    idle = self.diagnosis()
+                if _IDLE not in idle:  # nothing to wait for
+                    break
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
                 waiting = [[key] for key in left] if len(left) < 200 else _batches(left)
         for key, reason in proof.why.items():
             if reason == "":
-                proof.why[key] = self.diagnosis()
+                proof.why[key] = idle
         return proof
 
     def allowed(self, keys: t.Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.scap.images.plugins.module_utils.marking.decide import decide, per_image, proven
 from ansible_collections.scap.images.plugins.module_utils.model import STATES, Check
 
-from .records import digest, verdict
+from tests.support.marking_records import digest, verdict
 
 NC = ("non_compliant",)
 

@@ -12,7 +12,7 @@ from ansible_collections.scap.images.plugins.module_utils.marking.names import L
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .records import digest
+from tests.support.marking_records import digest
 
 DAY = "2026-11-23"
 

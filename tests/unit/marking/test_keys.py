@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.marking import keys
 
-from .records import digest, image
+from tests.support.marking_records import digest, image
 
 D = digest("x")
 
