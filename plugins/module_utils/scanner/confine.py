@@ -176,7 +176,7 @@ def oscap_version(sandbox: Sandbox) -> str:
     if done.returncode != 0 or not words:
         raise ScapError(
             "oscap_missing",
-            f"oscap cannot be run: exit status {done.returncode}: {done.error or 'no output'}; install openscap-scanner "
-            "(Debian, Fedora, RHEL)",
+            f"oscap cannot be run: exit status {done.returncode}: {done.error or 'no output'}; "
+            "install openscap-scanner (Debian, Fedora, RHEL)",
         )
     return words[-1]

@@ -35,15 +35,16 @@ from ..model import (
     now,
     to_json,
 )
+from ..process import Completed
 from ..reference import parse
-from . import probe
 from .acquire import Access, Resolved, Root, acquire, resolve
-from .confine import Sandbox, oscap_version, prepare_home, private_mounts, without_execution
+from .confine import OUT, Sandbox, oscap_version, prepare_home, private_mounts, without_execution
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
 from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, validate
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
+from .probe import Probe
 from .request import Request
 from .rootpath import make_in_root
 from .stderr import check_stderr
@@ -129,16 +130,13 @@ class Scan:
 
     def _evaluate(self, root: str, selected: Selected, inventory: Inventory) -> None:
         assert self.resolved is not None
-        sandbox = self._sandbox(root)
+        prober = Probe(root, inventory, selected.infos, self.work)
+        sandbox = self._sandbox(root, [*self.resolved.variables, prober.variable])
         self.oscap = oscap_version(sandbox)
         if inventory.manager == "rpm":
-            folder = os.path.join(self.work, "rpmdb")
-            rebuild(root, inventory, folder, sandbox, self.request.timeout)
-            install(root, folder, self.oscap)
+            self._rebuild(root, inventory, sandbox)
         self._validate(sandbox, selected)
-        prober = probe.Probe(root, inventory, selected.infos, os.path.join(self.work, "probe"))
-        evaluations = []
-        evaluations.append(prober.evaluate(sandbox, self.request.timeout))
+        evaluations = [prober.evaluate(sandbox, self.request.timeout)]
         self.say("probed")
         if selected.profile is not None:
             evaluations.append(evaluate_xccdf(sandbox, selected.datastream, selected.profile.id, self.request.timeout))
@@ -146,16 +144,22 @@ class Scan:
         for number, path in enumerate(selected.oval):
             evaluations.append(evaluate_oval(sandbox, path, f"oval-{number}", self.request.timeout))
             self.say(f"evaluated oval {number}")
-        self.coverage += prober.check(sandbox.out)
+        self.coverage += prober.checks()
         self.coverage.append(confirm_os(self.os, inventory.packages))
         self.coverage += check_content(selected, self.os, inventory.packages)
         self.coverage.append(check_stderr([(entry.what, entry.stderr) for entry in evaluations], self.oscap))
-        self.coverage.append(
-            Check("exit_status", True, f"{len(evaluations)} calls of oscap {self.oscap} ended as they should")
-        )
-        self._keep(sandbox, evaluations[1:])
+        ended = f"{len(evaluations)} calls of oscap {self.oscap} ended as they should"
+        self.coverage.append(Check("exit_status", True, ended))
+        self._keep(sandbox, selected, evaluations)
 
-    def _sandbox(self, root: str) -> Sandbox:
+    def _rebuild(self, root: str, inventory: Inventory, sandbox: Sandbox) -> None:
+        def confined(argv: t.Sequence[str], stdin: bytes) -> Completed:
+            return sandbox.run(argv, timeout=self.request.timeout, stdin=stdin, probe=False)
+
+        rebuild(root, inventory, os.path.join(sandbox.out, "rpmdb"), sandbox.path(f"{OUT}/rpmdb"), confined)
+        install(root, os.path.join(sandbox.out, "rpmdb"))
+
+    def _sandbox(self, root: str, variables: t.Sequence[str]) -> Sandbox:
         assert self.resolved is not None
         home, out = os.path.join(self.work, "home"), os.path.join(self.work, "out")
         os.makedirs(out, mode=0o700)
@@ -179,7 +183,7 @@ class Scan:
             tools=self.request.tools,
             memory=self.request.memory,
             bare=self.request.confined,
-            variables=self.resolved.variables,
+            variables=variables,
         )
 
     def _validate(self, sandbox: Sandbox, selected: Selected) -> None:
@@ -192,18 +196,16 @@ class Scan:
             if kept:
                 write_whole(kept, b"")
 
-    def _keep(self, sandbox: Sandbox, evaluations: t.Sequence[Evaluation]) -> None:
+    def _keep(self, sandbox: Sandbox, selected: Selected, evaluations: t.Sequence[Evaluation]) -> None:
         """Compress the raw results into the staging folder, with what they have to be compared with."""
-        assert self.selected is not None
-        for entry in evaluations:
-            source = os.path.join(sandbox.out, entry.results)
+        for entry in evaluations[1:]:
             packed = os.path.join(self.staging, f"{entry.results}.gz")
-            with open(source, "rb") as raw, gzip.open(packed, "wb", compresslevel=1) as stream:
-                shutil.copyfileobj(raw, stream, 1 << 20)
+            raw = os.path.join(sandbox.out, entry.results)
+            with open(raw, "rb") as source, gzip.open(packed, "wb", compresslevel=1) as stream:
+                shutil.copyfileobj(source, stream, 1 << 20)
         expected = {
-            "profile": self.selected.profile.id if self.selected.profile else "",
-            "rules": self.selected.profile.rules if self.selected.profile else [],
-            "oval": [info.definitions for info in self.selected.infos if info.kind == "oval"],
+            "rules": selected.profile.rules if selected.profile else [],
+            "oval": [info.definitions for info in selected.infos if info.kind == "oval"],
         }
         write_json(os.path.join(self.staging, "expected.json.gz"), expected)
         text = b"".join(f"== {entry.what}\n".encode() + entry.stderr + b"\n" for entry in evaluations)

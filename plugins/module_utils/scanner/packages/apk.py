@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""apk's database of installed packages (apk-db, "installed": one letter, a colon, a value; a blank line ends a package)."""
+"""apk's database of installed packages: lines of one letter, a colon and a value; a blank line ends a package."""
 
 from __future__ import annotations
 
