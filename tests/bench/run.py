@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: the rows of every bench_*.py beside this file, as a table and in build/bench.json.
 
-Each of them has `run() -> list[dict]` of rows {name, value, peer, goal, unit}; the ratio is value / peer. `goal` is what
-the ratio (or the value, where there is no peer) must not exceed, or must reach where it starts with `>=`.
+Each of them has `run() -> list[dict]` of rows {name, value, peer, goal, unit}; the ratio is value / peer. `goal` is
+what the ratio (or the value, where there is no peer) must not exceed, or must reach where it starts with `>=`.
 Run as: python -m tests.bench.run [NAME ...]
 """
 
