@@ -1,94 +1,135 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A raw result file, plain or compressed, as a bounded stream into expat: no DTD, no entity, nothing external."""
+"""The bytes of a result file, unpacked and bounded: plain, gzip (RFC 1952), bzip2, xz, told apart by their first bytes."""
 
 from __future__ import annotations
 
 import bz2
-import gzip
+import contextlib
 import lzma
+import os
+import stat
 import typing as t
-import xml.parsers.expat
 import zlib
 
 from ..model import ScapError
+from .interface import Limits
 
-MAX_BYTES = 1024 * 1024 * 1024
-"""Of XML after decompression."""
-MAX_DEPTH = 256
-MAX_ATTRIBUTE = 64 * 1024
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
+_XZ_MEMORY = 100 << 20
 
-_MAGIC: t.Sequence[tuple[bytes, t.Callable[[str], t.Any]]] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
+
+class _Unpacker(t.Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decompressor with the interface of bz2's and lzma's (what is not consumed yet is kept inside)."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(31)
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int = _BLOCK) -> bytes:
+        return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+
+
+_FORMATS: tuple[tuple[bytes, str, t.Callable[[], _Unpacker]], ...] = (
+    (b"\x1f\x8b", "gzip", _Gzip),
+    (b"BZh", "bzip2", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
 )
 
-Attributes = t.Dict[str, str]
 
+class Source:
+    """A result file, opened once; `blocks` reads it from the start as often as needed."""
 
-class Handler(t.Protocol):
-    """What sees the elements of one file."""
+    def __init__(self, path: str, limits: Limits) -> None:
+        self.path = path
+        self._limits = limits
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (OSError, ValueError) as error:
+            raise ScapError("file_unreadable", f"{path!r}: cannot be opened: {error}") from error
+        self._file = os.fdopen(handle, "rb", buffering=0)
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise ScapError("file_unreadable", f"{path!r}: not a regular file; name a stored result")
+        if status.st_size > limits.packed_bytes:
+            self.close()
+            raise self._too_large(f"{status.st_size} bytes stored, at most {limits.packed_bytes} are read")
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        """An element begins; `name` is `NAMESPACE LOCAL`."""
+    def __enter__(self) -> Source:
+        return self
 
-    def end(self, name: str) -> None:
-        """It ends."""
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
-    def data(self, text: str) -> None:
-        """Text inside it."""
+    def close(self) -> None:
+        self._file.close()
 
+    def _too_large(self, what: str) -> ScapError:
+        return ScapError("results_too_large", f"{self.path}: {what}; scan with a smaller profile or split the results")
 
-class Stop(Exception):
-    """A handler has what it wants."""
+    def blocks(self) -> t.Iterator[bytes]:
+        """The unpacked bytes in blocks; ScapError where they are damaged, cut short or too many."""
+        try:
+            self._file.seek(0)
+            head = self._file.read(6)
+            self._file.seek(0)
+            for magic, name, make in _FORMATS:
+                if head.startswith(magic):
+                    yield from self._unpack(name, make)
+                    return
+            yield from self._bounded(iter(lambda: self._file.read(_BLOCK), b""))
+        except OSError as error:
+            raise ScapError("file_unreadable", f"{self.path}: cannot be read: {error}") from error
 
+    def _bounded(self, blocks: t.Iterator[bytes]) -> t.Iterator[bytes]:
+        limits, size = self._limits, 0
+        for block in blocks:
+            size += len(block)
+            if size > limits.bytes:
+                raise self._too_large(f"more than {limits.bytes} bytes unpacked")
+            if size > limits.ratio_from and size > limits.ratio * max(self._file.tell(), 1):
+                raise self._too_large(f"unpacks to more than {limits.ratio} times its size, like a decompression bomb")
+            yield block
 
-def new_parser() -> xml.parsers.expat.XMLParserType:
-    """An expat parser that refuses document types and knows no entities but XML's own five."""
-    parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.buffer_size = 1 << 16
-    parser.SetParamEntityParsing(xml.parsers.expat.XML_PARAM_ENTITY_PARSING_NEVER)
-    parser.StartDoctypeDeclHandler = _doctype
-    return parser
+    def _unpack(self, name: str, make: t.Callable[[], _Unpacker]) -> t.Iterator[bytes]:
+        with contextlib.closing(self._members(make)) as members:
+            try:
+                yield from self._bounded(members)
+            except (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+                raise ScapError(
+                    "results_damaged",
+                    f"{self.path}: the {name} data are damaged or cut short ({error or 'unexpected end'}); "
+                    "copy the file again or repeat the scan",
+                ) from error
 
-
-def feed(path: str, parser: xml.parsers.expat.XMLParserType) -> None:
-    """Parse the file; ScapError names it and the cure."""
-    try:
-        with _opened(path) as stream:
-            count = 0
-            for block in iter(lambda: stream.read(_BLOCK), b""):
-                count += len(block)
-                if count > MAX_BYTES:
-                    raise ScapError("results_too_large", f"{path}: more than {MAX_BYTES} bytes of XML; it was not read")
-                parser.Parse(block, False)
-            parser.Parse(b"", True)
-    except xml.parsers.expat.ExpatError as error:
-        raise ScapError(
-            "results_malformed", f"{path}: not well-formed XML ({error}); it was cut or damaged, make it again"
-        ) from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise ScapError("results_unreadable", f"{path}: cannot be read: {error}") from error
-    except UnsafeError as error:
-        raise ScapError("results_unsafe", f"{path}: {error}") from error
-
-
-class UnsafeError(ValueError):
-    """The document is of a kind that no scanner writes."""
-
-
-def _doctype(*_unused: t.Any) -> None:
-    raise UnsafeError("it has a document type declaration, which results never need; it was not read")
-
-
-def _opened(path: str) -> t.Any:
-    with open(path, "rb") as stream:
-        head = stream.read(8)
-    for magic, opener in _MAGIC:
-        if head.startswith(magic):
-            return opener(path)
-    return open(path, "rb")
+    def _members(self, make: t.Callable[[], _Unpacker]) -> t.Generator[bytes, None, None]:
+        data = self._file.read(_BLOCK)
+        while data:
+            unpacker = make()
+            while not unpacker.eof:
+                block = unpacker.decompress(data, _BLOCK)
+                data = b""
+                if block:
+                    yield block
+                elif not unpacker.eof:
+                    data = self._file.read(_BLOCK)
+                    if not data:
+                        raise EOFError("unexpected end")
+            data = (unpacker.unused_data + self._file.read(_BLOCK)).lstrip(b"\x00")

@@ -1,31 +1,28 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text out of results, cleaned once: bounded, and inert in a terminal."""
+"""Text of a result file made harmless once, where it enters: the console and the report get it as it leaves here."""
 
 from __future__ import annotations
 
 import re
 
-_SPACE = re.compile(r"[ \t\r\f\v]+")
-_LINES = re.compile(r"\n\s*\n\s*")
-_ENDS = re.compile(r" *\n *")
-# C0 and C1 controls but tab and newline, and the characters that turn the direction of text.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-
-LONG = 8000
-SHORT = 500
+_BREAK = re.compile("\r\n?|[\u2028\u2029\x85]")
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1 (terminal escapes)
+    "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible, bidirectional overrides
+    "\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e007f\ud800-\udfff]"  # noncharacters, tags, lone surrogates
+)
 
 
-def clean(text: str, limit: int = LONG) -> str:
-    """Readable plain text of at most `limit` characters, an ellipsis where it was cut."""
-    if len(text) > 4 * limit:
-        text = text[: 4 * limit]
-    text = _UNSAFE.sub("", text)
-    text = _LINES.sub("\n\n", _ENDS.sub("\n", _SPACE.sub(" ", text))).strip()
-    return text if len(text) <= limit else text[: limit - 1] + "\u2026"
+def clean(text: str, limit: int) -> str:
+    """`text` without control, invisible and bidirectional characters, at most `limit` characters (`…` where cut)."""
+    if not text.isascii() or not text.isprintable():
+        text = _HARMFUL.sub("", _BREAK.sub("\n", text[: limit * 4 + 64]))
+    text = text.strip()
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def one_line(text: str, limit: int = SHORT) -> str:
-    """The same on one line: titles, ids."""
-    return clean(" ".join(text.split()), limit)
+def line(text: str, limit: int) -> str:
+    """`clean` text on one line: runs of white space become one space."""
+    return clean(" ".join(text[: limit * 4 + 64].split()), limit)
