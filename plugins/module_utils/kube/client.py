@@ -289,6 +289,8 @@ class _LostError(Exception):
 def connect(params: t.Mapping[str, t.Any]) -> Client:
     """The client that a module's authentication options (auth.OPTIONS) describe. Nothing is sent yet."""
     config, headers = configuration(params)
+    if not config.verify_ssl:
+        urllib3().disable_warnings(urllib3().exceptions.InsecureRequestWarning)
     try:
         return Client(config, headers)
     except (OSError, ValueError) as error:
