@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import dataclasses
 import json
 import time
@@ -19,7 +20,7 @@ from ansible_collections.scap.images.plugins.module_utils.marking.outcome import
 from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError
 
 from tests.support import marking as support
-from tests.support.marking import EXEMPT, NAMESPACE, TEAM, Cluster, pod, wait
+from tests.support.marking import EXEMPT, LEGACY, NAMESPACE, PRODUCTION, TEAM, Cluster, pod, wait
 from tests.support.marking_records import digest, image, verdict
 
 TAG = "registry.example:5000/team/app-a:1"
@@ -29,7 +30,7 @@ TAG = "registry.example:5000/team/app-a:1"
 def prepared() -> t.Iterator[Cluster]:
     cluster = Cluster()
     yield cluster
-    cluster.clean()
+    cluster.close()
 
 
 @pytest.fixture
@@ -124,13 +125,11 @@ def test_a_stage_per_namespace(cluster: Cluster) -> None:
     """deny where a label says so, warn elsewhere; and back to deny everywhere."""
     production = {"matchLabels": {"environment": "production"}}
     install(cluster.admin, manifests(NAMESPACE, [EXEMPT], {"deny": production}))
-    cluster.namespace("scap-test-production", {"environment": "production"})
     [mark] = cluster.run(verdict("a")).marks
     assert mark.blocked == "proven"
-    wait(lambda: cluster.try_pod(pod(TAG), "scap-test-production")[0], "refused in production")
+    wait(lambda: cluster.try_pod(pod(TAG), PRODUCTION)[0], "refused in production")
     refusal, warnings = wait(lambda: (a := cluster.try_pod(pod(TAG))) and a[1] and a, "only warned elsewhere")
     assert (refusal, len(warnings)) == ("", 1)
-    cluster.admin.delete("/api/v1/namespaces/scap-test-production")
 
 
 def test_nothing_is_refused_where_the_binding_exempts(cluster: Cluster) -> None:
@@ -143,11 +142,10 @@ def test_nothing_is_refused_where_the_binding_exempts(cluster: Cluster) -> None:
 
 
 def test_exemptions_have_a_place_and_an_end(cluster: Cluster) -> None:
-    cluster.namespace("scap-test-legacy")
-    leave = Exemption(TAG, ("scap-test-legacy",), "ann@example.org", "until the move", "2999-12-31")
+    leave = Exemption(TAG, (LEGACY,), "ann@example.org", "until the move", "2999-12-31")
     cluster.run(verdict("a"), exemptions=(leave,))
-    wait(lambda: not cluster.try_pod(pod(TAG), "scap-test-legacy")[0], "exempt by tag")
-    assert cluster.try_pod(pod(f"x.example/x@{digest('a')}"), "scap-test-legacy")[0] == ""
+    wait(lambda: not cluster.try_pod(pod(TAG), LEGACY)[0], "exempt by tag")
+    assert cluster.try_pod(pod(f"x.example/x@{digest('a')}"), LEGACY)[0] == ""
     assert cluster.try_pod(pod(TAG))[0]
     # a run that says nothing of exemptions keeps them, and what the API server compares is the day
     [mark] = cluster.run(verdict("a")).marks
@@ -155,8 +153,7 @@ def test_exemptions_have_a_place_and_an_end(cluster: Cluster) -> None:
     [(name, data)] = cluster.denied().items()
     data["spec"]["exempt"] = {key: text.replace("2999-", "2020-") for key, text in data["spec"]["exempt"].items()}
     cluster.admin.request("PUT", f"{denied.PATH}/{name}", data)
-    wait(lambda: cluster.try_pod(pod(TAG), "scap-test-legacy")[0], "refused again after its day")
-    cluster.admin.delete("/api/v1/namespaces/scap-test-legacy")
+    wait(lambda: cluster.try_pod(pod(TAG), LEGACY)[0], "refused again after its day")
 
 
 def test_the_guard_counts_before_it_denies(cluster: Cluster) -> None:
@@ -248,23 +245,38 @@ def test_an_idle_policy_is_never_called_proof(cluster: Cluster, missing: str) ->
 
 
 def test_the_policy_locks_nobody_out(cluster: Cluster) -> None:
-    """Policies whose CRD is gone refuse every pod they match, but the system's pods start and everything can go."""
-    crd = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{denied.definition()['metadata']['name']}"
+    """Policies whose CRD is missing refuse every pod they match, but the system's pods start and everything can go."""
     policies = [data for data in manifests(NAMESPACE, [EXEMPT]) if data["kind"].startswith("ValidatingAdmission")]
     assert len(remove(cluster.admin, policies)) == len(policies)
-    cluster.admin.delete(crd)
-    with pytest.raises(ScapError, match="run the playbook scap.images.setup"):
-        cluster.run(verdict("a"))
-    install(cluster.admin, policies)
+    broken = copy.deepcopy(policies)
+    for data in broken:
+        if "paramKind" in data["spec"]:
+            data["spec"]["paramKind"]["kind"] = "NeverDefined"
+    install(cluster.admin, broken)
     wait(lambda: cluster.try_pod(pod())[0], "the policy fails closed outside of the system")
     for namespace in ("kube-system", NAMESPACE, EXEMPT):
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-        cluster.admin.apply(f"/api/v1/namespaces/{namespace}/serviceaccounts/default", account)
         assert cluster.try_pod(pod(), namespace)[0] == "", namespace
     assert len(remove(cluster.admin, policies)) == len(policies)
     wait(lambda: not cluster.try_pod(pod())[0], "pods start again")
+    install(cluster.admin, policies)
+    wait(lambda: cluster.run(verdict("a")).marks[0].blocked == "proven", "proven again")
+
+
+def test_without_the_setup_it_is_named(cluster: Cluster) -> None:
+    remove(cluster.admin, [denied.definition()])
+    wait(lambda: not _served(cluster, denied.PATH), "the resource is gone")
+    with pytest.raises(ScapError, match=r"run the playbook scap\.images\.setup"):
+        cluster.run(verdict("a"))
     install(cluster.admin, manifests(NAMESPACE, [EXEMPT]))
     wait(lambda: cluster.run(verdict("a")).marks[0].blocked == "proven", "proven again")
+
+
+def _served(cluster: Cluster, path: str) -> bool:
+    try:
+        cluster.admin.get(path)
+    except KubeError as error:
+        return error.status != 404
+    return True
 
 
 def test_check_mode_writes_nothing_and_shows_the_difference(cluster: Cluster) -> None:

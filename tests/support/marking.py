@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import secrets
 import time
 import typing as t
 
@@ -20,10 +21,10 @@ from ansible_collections.scap.images.plugins.module_utils.marking.outcome import
 J = t.Dict[str, t.Any]
 
 NAMESPACE = "scap-images"
-TEAM = "scap-test-marking"
-"""Where the tests' pods try to start."""
+RUN = secrets.token_hex(3)
+"""Namespaces take a while to go: every run has its own."""
 
-EXEMPT = "scap-test-exempt"
+TEAM, EXEMPT, LEGACY, PRODUCTION = (f"scap-test-{name}-{RUN}" for name in ("team", "exempt", "legacy", "production"))
 DEADLINE = 15.0
 
 
@@ -54,8 +55,9 @@ class Cluster:
     def __init__(self) -> None:
         self.admin = admin()
         install(self.admin, manifests(NAMESPACE, [EXEMPT]))
-        for namespace in (TEAM, EXEMPT):
+        for namespace in (TEAM, EXEMPT, LEGACY):
             self.namespace(namespace)
+        self.namespace(PRODUCTION, {"environment": "production"})
         self.marker = account(self.admin, NAMESPACE, "marker")
 
     def namespace(self, name: str, labels: t.Mapping[str, str] | None = None) -> None:
@@ -86,6 +88,13 @@ class Cluster:
             return "", self.admin.create(f"/api/v1/namespaces/{namespace}/pods", body, dry_run=True).warnings
         except KubeError as error:
             return str((error.body or {}).get("message") or error.message), []
+
+    def close(self) -> None:
+        self.clean()
+        for namespace in (TEAM, EXEMPT, LEGACY, PRODUCTION):
+            self.admin.delete(f"/api/v1/namespaces/{namespace}")
+        self.marker.close()
+        self.admin.close()
 
     def clean(self) -> None:
         with contextlib.suppress(KubeError):
