@@ -23,8 +23,10 @@ class Limits:
     ratio_from: int = 32 << 20
     depth: int = 200
     """Nested elements."""
-    token_bytes: int = 4 << 20
+    token_bytes: int = 1 << 20
     """One tag with its attributes, one comment."""
+    names: int = 10_000
+    """Different names of elements and attributes: the parser remembers each."""
     entries: int = 500_000
     """Rules, rule results, definitions, tests, objects, states and items, each."""
     seconds: float = 300.0

@@ -47,6 +47,8 @@ class OvalReader:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._start = 0
+        self._definition: tuple[str, int] | None = None
+        self._answering = False
         self._name = ""
         self._definitions: dict[str, _Definition] = {}
         self._tests: dict[str, _Test] = {}
@@ -109,14 +111,17 @@ class OvalReader:
     # oval_definitions
 
     def _definition_start(self, attributes: Attributes) -> None:
-        self._start = self._stream.offset()
-        self._name = attributes.get("id", "")
-        if self._name in self._definitions:
-            raise self._stream.malformed(f"the definition {line(self._name, 200)} is defined twice")
-        self._definitions[self._name] = _Definition(attributes.get("class", ""))
+        name = attributes.get("id", "")
+        if name in self._definitions or self._definition is not None:
+            raise self._stream.malformed(f"the definition {line(name, 200)} is defined twice or inside of another")
+        self._definition = (name, self._stream.offset())
+        self._definitions[name] = _Definition(attributes.get("class", ""))
 
     def _definition_end(self) -> None:
-        self._definitions[self._name].place = self._stream.place(self._start)
+        if self._definition is not None:
+            name, start = self._definition
+            self._definitions[name].place = self._stream.place(start)
+            self._definition = None
         self._stream.bounded(len(self._definitions), "definitions")
 
     def _test_start(self, attributes: Attributes) -> None:
@@ -151,8 +156,9 @@ class OvalReader:
 
     def _answer_start(self, attributes: Attributes) -> None:
         name, result = attributes.get("definition_id", "").strip(), attributes.get("result", "")
-        if not name:
-            raise self._stream.malformed("a result that names no definition")
+        if not name or self._answering:
+            raise self._stream.malformed("a definition's result that names no definition or stands inside of another")
+        self._answering = True
         if result not in OVAL_RESULTS:
             raise self._stream.malformed(f"{line(result, 40)!r} is no result of a definition ({line(name, 200)})")
         self._answers.append((name, result))
@@ -165,6 +171,7 @@ class OvalReader:
 
     def _answer_end(self) -> None:
         self._current = None
+        self._answering = False
 
     def _criteria_start(self, attributes: Attributes) -> None:
         if self._current is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bytes of a result file, unpacked and bounded: plain, gzip (RFC 1952), bzip2, xz, told apart by their first bytes."""
+"""The bytes of a result file, unpacked and bounded: plain, gzip (RFC 1952), bzip2 or xz, told by their first bytes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .interface import Limits
 
 _BLOCK = 1 << 16
 _XZ_MEMORY = 100 << 20
+_MEMBERS = 10_000
 
 
 class _Unpacker(t.Protocol):
@@ -120,8 +121,11 @@ class Source:
                 ) from error
 
     def _members(self, make: t.Callable[[], _Unpacker]) -> t.Generator[bytes, None, None]:
-        data = self._file.read(_BLOCK)
+        data, members = self._file.read(_BLOCK), 0
         while data:
+            members += 1
+            if members > _MEMBERS:
+                raise EOFError(f"more than {_MEMBERS} members")
             unpacker = make()
             while not unpacker.eof:
                 block = unpacker.decompress(data, _BLOCK)
@@ -132,4 +136,6 @@ class Source:
                     data = self._file.read(_BLOCK)
                     if not data:
                         raise EOFError("unexpected end")
-            data = (unpacker.unused_data + self._file.read(_BLOCK)).lstrip(b"\x00")
+            data = unpacker.unused_data.lstrip(b"\x00")
+            while not data and (more := self._file.read(_BLOCK)):
+                data = more.lstrip(b"\x00")

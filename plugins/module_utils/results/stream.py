@@ -78,8 +78,10 @@ class Stream:
             for block in self._source.blocks():
                 if not size and block[:2] in (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00"):
                     raise self._encoded("utf-16")
-                parser.Parse(block, False)
                 size += len(block)
+                parser.Parse(block, False)
+                if len(parser.intern) > limits.names:
+                    raise self.malformed(f"more than {limits.names} different names of elements and attributes")
                 if size - parser.CurrentByteIndex > limits.token_bytes:
                     raise self.malformed(f"one tag or comment is longer than {limits.token_bytes} bytes")
                 if monotonic() > end:
