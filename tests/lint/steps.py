@@ -25,7 +25,7 @@ COPY = BUILD / "sanity" / "ansible_collections" / "scap" / "images"
 HOME = BUILD / "sanity" / "home"
 KNOWN = BUILD / "lint"
 
-_PLUGINS = "build/dev/ansible_collections/scap/images/plugins"
+_TYPED = ("plugins", "tests/support", "tests/data", "tests/lint", "tests/bench/run.py", "tests/integration/matrix")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,11 @@ def steps() -> dict[str, Step]:
             {"GALAXY_IMPORTER_CONFIG": str(ROOT / "tests" / "lint" / "galaxy-importer.cfg")},
             complaint=("WARNING", "ERROR"),
         ),
-        "mypy": Step(["mypy", _PLUGINS, "tests/support", "tests/data", "tests/lint"]),
+        "mypy": Step(
+            ["mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy"), *_typed()],
+            BUILD / "sanity",
+            {"MYPYPATH": str(BUILD / "sanity")},
+        ),
         "ansible-lint": Step(
             ["ansible-lint", "--offline", "--profile", "production", "--nocolor"],
             COPY,
@@ -154,6 +158,10 @@ def _once(name: str, step: Step, state: str) -> Outcome:
         memory.parent.mkdir(parents=True, exist_ok=True)
         memory.write_text(json.dumps({"state": state, "seconds": seconds}))
     return Outcome(passed, ended.stdout, seconds)
+
+
+def _typed() -> list[str]:
+    return [f"{COPY.relative_to(BUILD / 'sanity')}/{name}" for name in _TYPED]
 
 
 def _tarball() -> pathlib.Path:

@@ -46,6 +46,6 @@ def test_every_dependency_is_pinned_for_the_tests() -> None:
 def test_the_execution_environment_can_be_created(tmp_path: pathlib.Path) -> None:
     definition = ROOT / "examples" / "execution-environment" / "execution-environment.yml"
     program = pathlib.Path(sys.executable).parent / "ansible-builder"
-    argv = [program, "create", "--file", definition, "--context", tmp_path, "--output-filename", "Containerfile"]
-    subprocess.run(argv, check=True, capture_output=True, cwd=tmp_path)
+    argv = [program, "create", "--file", definition, "--context", tmp_path]
+    subprocess.run([str(word) for word in argv], check=True, capture_output=True, cwd=tmp_path)
     assert "scap.images" in (tmp_path / "_build" / "requirements.yml").read_text()

@@ -61,8 +61,7 @@ def run(argv: t.Sequence[str | pathlib.Path], **variables: str) -> str:
             **variables,
         },
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
