@@ -15,6 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FUZZ_SECONDS
 
 installed := build/collections/ansible_collections/scap/images
+link := build/dev/ansible_collections/scap/images
 rooms := $(wildcard plugins roles playbooks meta extensions docs examples changelogs)
 sources := $(shell find $(rooms) -name __pycache__ -prune -o -print) galaxy.yml README.md LICENSE requirements.txt bindep.txt
 
@@ -34,20 +35,21 @@ reformat: .venv/.test ## ruff's own corrections
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-bench: packages-test .venv/.test build/collections/.made ## the numbers, as a table and in build/bench.json
-	@.venv/bin/python -m tests.bench.run
+bench: packages-test .venv/.test build/collections/.made $(link) ## the numbers, as a table and in build/bench.json
+	@PYTHONPATH=build/dev .venv/bin/python -m tests.bench.run
 
-fuzz: .venv/.test ## every fuzzer for FUZZ_SECONDS
-	@set -e; for fuzzer in tests/fuzz/fuzz_*.py; do echo "$$fuzzer"; .venv/bin/python "$$fuzzer"; done
+fuzz: .venv/.test $(link) ## every fuzzer for FUZZ_SECONDS
+	@set -e; for fuzzer in $$(find tests/fuzz -name 'fuzz_*.py' | sort); do \
+	    echo "$$fuzzer"; PYTHONPATH=build/dev:. .venv/bin/python "$$fuzzer"; done
 
-differential: packages-test .venv/.test build/collections/.made ## our answers against other tools'
-	@.venv/bin/python -m pytest tests/differential
+differential: packages-test .venv/.test build/collections/.made ## our answers against other tools', all of them
+	@if [ -d tests/differential ]; then .venv/bin/python -m pytest tests/differential; else echo "there are none"; fi
 
-cluster: packages-test .venv/.test ## start the one-node cluster; build/cluster/kubeconfig, build/cluster/registry
-	@.venv/bin/python tests/cluster/run.py start
+cluster: packages-test .venv/.test $(link) ## start the one-node cluster; build/cluster/kubeconfig, build/cluster/registry
+	@PYTHONPATH=build/dev:. .venv/bin/python tests/cluster/run.py start
 
 cluster-stop: .venv/.test ## stop it
-	@.venv/bin/python tests/cluster/run.py stop
+	@PYTHONPATH=build/dev:. .venv/bin/python tests/cluster/run.py stop
 
 collection: .venv/.runtime build/collections/.made ## build and install the collection in build/collections
 
@@ -57,7 +59,7 @@ pins: .venv/.test ## write what is installed in .venv into requirements-test.txt
 
 clean: ## remove build and .venv
 	@if [ -e build/cluster/kubeconfig ]; then $(MAKE) --no-print-directory cluster-stop; fi
-	rm -rf --one-file-system build .venv
+	@rm -rf build .venv 2>/dev/null || podman unshare rm -rf build .venv
 
 .PHONY: packages-demo packages-test
 packages-demo packages-test: packages-%:
@@ -74,6 +76,10 @@ packages-demo packages-test: packages-%:
 .venv/.test: requirements-test.txt .venv/.runtime
 	@.venv/bin/python -m pip install -q -r requirements-test.txt
 	@touch $@
+
+$(link):
+	@mkdir -p $(@D)
+	@ln -sfn $(CURDIR) $@
 
 build/collections/.made: $(sources) | .venv/.runtime
 	@mkdir -p build/galaxy
