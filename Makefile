@@ -59,7 +59,7 @@ pins: .venv/.test ## write what is installed in .venv into requirements-test.txt
 
 clean: ## remove build and .venv
 	@if [ -e build/cluster/kubeconfig ]; then $(MAKE) --no-print-directory cluster-stop; fi
-	@rm -rf build .venv 2>/dev/null || podman unshare rm -rf build .venv
+	@rm -rf --one-file-system build .venv 2>/dev/null || podman unshare rm -rf --one-file-system build .venv
 
 .PHONY: packages-demo packages-test
 packages-demo packages-test: packages-%:
