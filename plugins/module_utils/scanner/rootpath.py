@@ -58,6 +58,19 @@ class _Walk:
             waiting[:0] = [step for step in target.split("/") if step not in ("", ".")]
         return "."
 
+    def into(self, path: str, *, create: bool) -> None:
+        """Enter every directory of the path and the last; missing ones are made where asked."""
+        for part in path.split("/"):
+            try:
+                last = self.to(part)
+                if last != ".":
+                    self.enter(last)
+            except FileNotFoundError:
+                if not create:
+                    raise
+                os.mkdir(part, 0o755, dir_fd=self.handles[-1])
+                self.enter(part)
+
     def enter(self, part: str) -> None:
         self.handles.append(os.open(part, _DIRECTORY, dir_fd=self.handles[-1]))
         self.names.append(part)
@@ -66,6 +79,42 @@ class _Walk:
         if self.names:
             self.names.pop()
             os.close(self.handles.pop())
+
+
+class Folders:
+    """The folders of a root by path, for writers of many files: the last one stays open."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._walk: _Walk | None = None
+        self._path = ""
+
+    def parent(self, path: str, *, create: bool) -> tuple[int, str]:
+        """(descriptor of the folder that `path` lies in, its last component); missing folders are made where asked.
+
+        The descriptor is good until the next call. The last component is not followed.
+        """
+        folder, _unused, name = path.rpartition("/")
+        if self._walk is None or folder != self._path:
+            self.forget()
+            walk = _Walk(self._root)
+            try:
+                if folder:
+                    walk.into(folder, create=create)
+            except BaseException:
+                walk.close()
+                raise
+            self._walk, self._path = walk, folder
+        return self._walk.handles[-1], name
+
+    def forget(self) -> None:
+        """Close what is open: a folder was taken away."""
+        if self._walk is not None:
+            self._walk.close()
+        self._walk, self._path = None, ""
+
+    def close(self) -> None:
+        self.forget()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a reference to the root of the image: resolved once, checked against its digests, writable, thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ...model import ScapError
+from .records import Access, Layer, Limits, Resolved, Root
+from .resolve import resolve
+from .storage import mounted
+from .tools import Tools
+from .unpacked import unpacked
+
+__all__ = ["Access", "Layer", "Limits", "Resolved", "Root", "acquire", "resolve"]
+
+_FINAL = frozenset(
+    (
+        "image_unknown",
+        "registry_unauthorized",
+        "registry_certificate",
+        "registry_plain_http",
+        "registry_down",
+        "digest_mismatch",
+        "media_type_unsupported",
+        "time_limit",
+        "disk_full",
+    )
+)
+"""Problems of the image or its registry: another way would meet them too."""
+
+
+@contextlib.contextmanager
+def acquire(
+    resolved: Resolved, access: Access, work: str, *, way: str = "auto", storage: str = "", storage_limit: int = 0
+) -> t.Iterator[Root]:
+    """The image's root. `auto` takes the first way that works; `storage` is the folder of our own storage.
+
+    Raises ScapError with the reason of each way that was tried.
+    """
+    tools = Tools(access, work)
+    tried: list[str] = []
+    with contextlib.ExitStack() as stack:
+        if way in ("auto", "storage"):
+            try:
+                path = stack.enter_context(mounted(resolved, tools, storage, storage_limit))
+            except ScapError as problem:
+                if way == "storage" or problem.code in _FINAL:
+                    raise
+                tried.append(f"storage: {problem.message}")
+            else:
+                yield Root(path, "storage", tried)
+                return
+        path = stack.enter_context(unpacked(resolved, tools, os.path.join(work, "root"), Limits()))
+        yield Root(path, "unpack", tried)
