@@ -62,9 +62,9 @@ class Source:
         self._limits = limits
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._file = os.fdopen(handle, "rb", buffering=0)
         except (OSError, ValueError) as error:
             raise ScapError("file_unreadable", f"{path!r}: cannot be opened: {error}") from error
-        self._file = os.fdopen(handle, "rb", buffering=0)
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             self.close()
