@@ -102,12 +102,14 @@ class Catalog:
     def add(self, image: Image, authoritative: bool = False) -> None:
         """`authoritative`: the source speaks for the registry, so its references need no resolving."""
         if image.digest:
-            self._known.setdefault((image.digest, bare_platform(image.platform)), Entry()).add(image)
+            self._entry((image.digest, bare_platform(image.platform))).add(image)
             if authoritative:
                 for reference in image.references:
                     self._authoritative[reference] = image.digest
         else:
-            self._unresolved.setdefault(image.reference, Entry()).add(image)
+            if image.reference not in self._unresolved:
+                self._unresolved[image.reference] = Entry()
+            self._unresolved[image.reference].add(image)
 
     def unresolved(self) -> list[str]:
         """References whose digest no source knew."""
@@ -129,7 +131,7 @@ class Catalog:
         entry = self._unresolved.pop(reference)
         for image in found:
             key = (image.digest, bare_platform(image.platform))
-            target = self._known.setdefault(key, Entry())
+            target = self._entry(key)
             target.fold(entry)
             target.add(image)
 
@@ -138,8 +140,9 @@ class Catalog:
         entry = self._known.pop(key)
         entry.index_digests.add(key[0])
         for image in found:
-            self._known.setdefault((image.digest, bare_platform(image.platform)), Entry()).fold(entry)
-            self._known[image.digest, bare_platform(image.platform)].add(image)
+            target = self._entry((image.digest, bare_platform(image.platform)))
+            target.fold(entry)
+            target.add(image)
 
     def running_as(self, reference: str) -> bool:
         """Settle a reference by what runs under the same name; whether anything does."""
@@ -156,7 +159,7 @@ class Catalog:
 
     def keep(self, reference: str) -> None:
         """Let a reference stand as an image without a digest."""
-        self._known.setdefault(("", reference), Entry()).fold(self._unresolved.pop(reference))
+        self._entry(("", reference)).fold(self._unresolved.pop(reference))
 
     def fold(self) -> None:
         """Join what means the same: index digests with their manifests, unknown platforms with the known one."""
@@ -203,7 +206,13 @@ class Catalog:
         entry = self._unresolved.pop(reference)
         entry.index_digests.update(indexes)
         for key in keys:
-            self._known.setdefault(key, Entry()).fold(entry)
+            self._entry(key).fold(entry)
+
+    def _entry(self, key: Key) -> Entry:
+        entry = self._known.get(key)
+        if entry is None:
+            entry = self._known[key] = Entry()
+        return entry
 
 
 def bare_platform(platform: str) -> str:

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import typing as t
 
 from ..files import dumps, read_jsonl, write_jsonl
 from ..model import ScapError
+
+BATCH = 200
+"""Rows of one line."""
 
 FORMAT = 1
 """Changes whenever the rows of any source change their shape."""
@@ -38,7 +42,7 @@ class Checkpoints:
             head = next(lines)
             if head.get("identity") != self._identity(identity):
                 return None
-            rows = {str(line[0]): line[1] for line in lines}
+            rows = {str(key): row for batch in lines for key, row in batch}
             if len(rows) != head.get("rows"):
                 return None
             return dict(head["state"]), rows
@@ -63,8 +67,9 @@ class Checkpoints:
     @staticmethod
     def _lines(head: t.Any, rows: t.Mapping[str, t.Any]) -> t.Iterator[t.Any]:
         yield head
-        for key, row in rows.items():
-            yield [key, row]
+        pairs = iter(rows.items())
+        while batch := list(itertools.islice(pairs, BATCH)):
+            yield batch
 
     @staticmethod
     def _identity(identity: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -33,6 +34,9 @@ KINDS = {
 
 CONTAINERS_LIMIT = 1000
 """Containers and volumes of one object; the API server's own size limit leaves room for fewer."""
+
+CACHED = 16_384
+"""Distinct references that are parsed once."""
 
 _STATUSES = (
     ("containers", "containerStatuses"),
@@ -84,14 +88,12 @@ class Workloads(Source):
     def _finding(
         self, place: Workload, image: str, running_as: str, node: str, secrets: list[str], platform: str
     ) -> Finding:
-        what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
-        try:
-            reference = normalise(image)
-        except ScapError as error:
+        reference, named, problem = _named(image)
+        if problem:
             if not running_as:
-                return self.skipped(image, f"{what}: {error.message}")
-            reference = running_as
-        named = parse(reference).digest
+                what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
+                return self.skipped(image, f"{what}: {problem}")
+            reference, named, problem = _named(running_as)
         digest = running_as.rpartition("@")[2] if running_as else named
         references = [running_as] if running_as and running_as != reference else []
         return Image(
@@ -131,6 +133,7 @@ class _Extract:
         return [str(spec.get("nodeName") or ""), secrets, containers]
 
 
+@functools.lru_cache(maxsize=CACHED)
 def running_reference(image_id: str) -> str:
     """The pullable reference of a container status' imageID, in all its spellings; empty where it names no manifest.
 
@@ -145,6 +148,16 @@ def running_reference(image_id: str) -> str:
         return normalise(f"{name}@{digest}")
     except ScapError:
         return ""
+
+
+@functools.lru_cache(maxsize=CACHED)
+def _named(image: str) -> tuple[str, str, str]:
+    """The reference, its digest, and the problem where it is no reference."""
+    try:
+        reference = normalise(image)
+        return reference, parse(reference).digest, ""
+    except ScapError as error:
+        return "", "", error.message
 
 
 def _containers(spec: dict[str, t.Any], status: dict[str, t.Any]) -> t.Iterator[list[t.Any]]:

@@ -141,6 +141,27 @@ class Client:
         except _LostError as lost:
             raise lost.failure from lost
 
+    @contextlib.contextmanager
+    def beginning(
+        self, path: str, params: t.Mapping[str, t.Any], accept: str, limit: int
+    ) -> t.Iterator[t.Callable[[], bytes | None]]:
+        """A GET whose answer has begun; call what it gives for the whole body, None where it is no success."""
+        what = target("GET", path, params)
+        with contextlib.ExitStack() as stack:
+            try:
+                response = stack.enter_context(self._open("GET", path, params, accept, 60.0))
+            except _LostError:
+                yield lambda: None
+                return
+
+            def whole() -> bytes | None:
+                try:
+                    return self._read(response, limit, what) if response.status < 400 else None
+                except _LostError:
+                    return None
+
+            yield whole
+
     def get(self, path: str, params: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         return self.request("GET", path, params=params).json()
 

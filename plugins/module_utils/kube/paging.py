@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import json
@@ -56,13 +57,17 @@ def list_pages(
     without one it begins anew and says so in `restarted`. Objects of megabytes make the pages smaller, not the
     memory larger. Raises KubeError.
     """
-    first_version, restarted, restarts = "", False, 0
-    ask = functools.partial(_ask, client, path, params, accept)
-    with concurrent.futures.ThreadPoolExecutor(1) as ahead:
-        waiting, token = ahead.submit(ask, limit, ""), ""
+    first_version, restarted, restarts, token = "", False, 0, ""
+    with concurrent.futures.ThreadPoolExecutor(1) as waiters:
+
+        def ask() -> _Waiting:
+            query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
+            return _Waiting(client, path, query, accept, waiters)
+
+        waiting = ask()
         while True:
             try:
-                data = waiting.result()
+                data = waiting.data()
             except KubeError as error:
                 if error.code == "kube_too_large" and limit > 1:
                     limit = max(1, limit // 2)
@@ -73,28 +78,57 @@ def list_pages(
                         first_version, restarted = "", True
                 else:
                     raise
-                waiting = ahead.submit(ask, limit, token)
+                waiting = ask()
                 continue
             token = _next_token(data)
             if token:
-                waiting = ahead.submit(ask, limit, token)
-            body = _list(client, path, data)
-            del data
-            if not token:
-                token = _token(body)
-                if token:
-                    waiting = ahead.submit(ask, limit, token)
-            first_version = first_version or str((body.get("metadata") or {}).get("resourceVersion") or "")
-            yield Page(body["items"], first_version, restarted, not token)
+                waiting = ask()
+            try:
+                body = _list(client, path, data)
+                del data
+                if not token:
+                    token = _token(body)
+                    if token:
+                        waiting = ask()
+                first_version = first_version or str((body.get("metadata") or {}).get("resourceVersion") or "")
+                yield Page(body["items"], first_version, restarted, not token)
+            except BaseException:
+                waiting.forget()
+                raise
             restarted = False
             if not token:
                 return
             del body
 
 
-def _ask(client: Client, path: str, params: t.Mapping[str, t.Any] | None, accept: str, limit: int, token: str) -> bytes:
-    query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
-    return client.request("GET", path, params=query, accept=accept, limit=PAGE_BYTES).data
+class _Waiting:
+    """A page that the server prepares while the one before it is parsed.
+
+    A thread waits for the answer to begin, but only the caller reads its body: two threads that work on bytes of
+    one process would only stop each other.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        params: dict[str, t.Any],
+        accept: str,
+        waiters: concurrent.futures.Executor,
+    ) -> None:
+        self._again = functools.partial(client.request, "GET", path, params=params, accept=accept, limit=PAGE_BYTES)
+        self._stack = contextlib.ExitStack()
+        self._begun = waiters.submit(self._stack.enter_context, client.beginning(path, params, accept, PAGE_BYTES))
+
+    def data(self) -> bytes:
+        """The whole body; an answer that is no success, or broke off, is asked for again with all patience."""
+        with self._stack:
+            data = self._begun.result()()
+        return self._again().data if data is None else data
+
+    def forget(self) -> None:
+        with contextlib.suppress(KubeError), self._stack:
+            self._begun.result()
 
 
 def _next_token(data: bytes) -> str:

@@ -115,13 +115,13 @@ def test_metadata_behind_the_items_and_items_that_look_like_metadata():
 
 def test_an_expired_token_goes_on_or_begins_anew():
     gone = {"kind": "Status", "code": 410, "message": "too old", "metadata": {"continue": "fresh"}}
-    answers = [Say(body=listing("a", "t1")), Say(410, gone), Say(body=listing("b"))]
-    with serving(lambda _asked: answers.pop(0)) as server:
+    pages = {"": Say(body=listing("a", "t1")), "t1": Say(410, gone), "fresh": Say(body=listing("b"))}
+    with serving(lambda asked: pages[asked.path.partition("continue=")[2]]) as server:
         found = list(client(server).list_pages("/api/v1/pods"))
         assert (names(found), [page.restarted for page in found]) == ([["a"], ["b"]], [False, False])
         assert "continue=fresh" in server.asked[-1].path
-    answers = [Say(body=listing("a", "t1")), Say(410, {"code": 410}), Say(body=listing("ab", version="9"))]
-    with serving(lambda _asked: answers.pop(0)) as server:
+    anew = [Say(body=listing("a", "t1")), Say(body=listing("ab", version="9"))]
+    with serving(lambda asked: Say(410, {"code": 410}) if "continue" in asked.path else anew.pop(0)) as server:
         found = list(client(server).list_pages("/api/v1/pods"))
         assert (names(found), [page.restarted for page in found]) == ([["a"], ["a", "b"]], [False, True])
         assert found[-1].resource_version == "9"
