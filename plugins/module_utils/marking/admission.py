@@ -93,7 +93,6 @@ def _policy(name: str, rules: list[J], spec: str, failure: str, exempt: t.Sequen
                     "reason": "Forbidden",
                 }
             ],
-            "auditAnnotations": [{"key": "denied-images", "valueExpression": expressions.AUDIT}],
         },
     }
 

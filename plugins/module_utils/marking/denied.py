@@ -74,7 +74,9 @@ class Shard:
     dirty: bool = False
 
     def __post_init__(self) -> None:
-        self.size = sum(cost(key, value) for part in (self.entries, self.exempt) for key, value in part.items())
+        self.size = 0
+        for part in (self.entries, self.exempt):
+            self.size += sum(map(len, part)) + sum(map(len, part.values())) + len(part) * cost("", "")
 
     def put(self, key: str, value: str) -> None:
         if self.entries.get(key) != value:
@@ -107,8 +109,8 @@ class Shard:
 
 
 def cost(key: str, value: str) -> int:
-    """Bytes of one entry in JSON (keys and values are ASCII without quotes, or nearly so)."""
-    return len(key.encode()) + len(value.encode()) + 6
+    """Bytes of one entry in JSON; keys and values are ASCII without quotes."""
+    return len(key) + len(value) + 6
 
 
 class Denied:
@@ -123,9 +125,11 @@ class Denied:
         self.help = help
         self.shards: dict[str, Shard] = {}
         self.foreign: list[str] = []
+        self.before: dict[str, tuple[str, list[str]]] = {}
+        """Every image that was changed: the stage and the keys that it had."""
         self._where: dict[str, Shard] = {}
-        self._entries: dict[str, Entry] = {}
-        self._owned: dict[str, set[str]] = {}
+        self._named: dict[str, set[str]] = {}
+        """Images to the keys that name them as an owner; a digest without owners is its own and stands in no list."""
         for data in objects:
             self._load(data)
 
@@ -150,75 +154,72 @@ class Denied:
         if self.report and (shard.report, shard.help) != (self.report, self.help):
             shard.report, shard.help, shard.dirty = self.report, self.help, True
         self.shards[shard.name] = shard
-        for key, text in list(shard.entries.items()):
-            other = self._where.get(key)
-            if other is not None:  # written twice, by hand: the stricter stage keeps it
-                loser = min(other, shard, key=lambda one: STAGES.index(one.stage))
-                loser.drop(key)
-                if loser is shard:
-                    continue
+        for key in self._where.keys() & shard.entries.keys():  # written twice, by hand: the stricter stage keeps it
+            loser = min(self._where[key], shard, key=lambda one: STAGES.index(one.stage))
+            loser.drop(key)
+        for key, text in shard.entries.items():
             self._where[key] = shard
-            entry = Entry.of(key, text)
-            self._entries[key] = entry
-            for owner in entry.owners:
-                self._owned.setdefault(owner, set()).add(key)
+            for owner in text.split(" ")[2:]:
+                self._named.setdefault(owner, set()).add(key)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._where)
 
     def stage_of(self, digest: str) -> str:
         """The stage at which an image is denied, empty where it is not."""
-        shard = self._where.get(digest)
-        return shard.stage if shard is not None and digest in self._entries[digest].owners else ""
+        return self._where[digest].stage if digest in self.owners(digest) else ""
 
     def state_of(self, digest: str) -> str:
-        """The state for which an image was denied."""
-        entry = self._entries.get(digest)
-        return entry.state if entry is not None else ""
+        """The state for which an image was denied, empty where it is not."""
+        return self._entry(digest).state if digest in self._where else ""
 
     def since(self, digest: str) -> str:
-        entry = self._entries.get(digest)
-        return entry.since if entry is not None else ""
+        return self._entry(digest).since if digest in self._where else ""
 
     def keys_of(self, digest: str) -> list[str]:
         """The keys that stand for an image, its digest first."""
-        return sorted(self._owned.get(digest, ()), key=lambda key: (key != digest, key))
+        keys = [key for key in self._named.get(digest, ()) if key != digest]
+        return [*([digest] if digest in self.owners(digest) else []), *sorted(keys)]
+
+    def owners(self, key: str) -> set[str]:
+        """The images that a key stands for."""
+        return self._entry(key).owners if key in self._where else set()
 
     def shard_of(self, key: str) -> str:
         return self._where[key].name
 
     def digests(self) -> set[str]:
         """Every image that is denied at some stage."""
-        return set(self._owned)
+        own = {key for key, shard in self._where.items() if is_digest(key) and shard.entries[key].count(" ") < 2}
+        return own | {digest for digest, keys in self._named.items() if keys}
 
     def deny(self, digest: str, keys: t.Sequence[str], stage: str, state: str, since: str) -> None:
         """Every key of `keys` stands for the image, at `stage` or at a stricter one that another owner has."""
-        for key in keys:
-            entry = self._entries.get(key)
-            if entry is None:
-                entry = self._entries[key] = Entry(state, since, set())
-            if key == digest:
-                entry.state = state
-            entry.owners.add(digest)
-            self._owned.setdefault(digest, set()).add(key)
-        for key in [digest, *self._owned[digest]]:
-            self._place(key, stage if key == digest else "")
+        self._remember(digest)
+        moves = self.stage_of(digest) != stage
+        entry = self._entry(digest) if digest in self._where else Entry(state, since, set())
+        entry.state = state
+        self._place(digest, entry, {digest}, stage)
+        for key in [*keys, *(self.keys_of(digest) if moves else ())]:
+            if key != digest:
+                shared = self._entry(key) if key in self._where else Entry(state, since, set())
+                if moves or digest not in shared.owners:
+                    self._place(key, shared, {digest})
 
     def lift(self, digest: str) -> None:
         """No key stands for the image any more."""
         for key in self.keys_of(digest):
             self.release(key, digest)
-        self._owned.pop(digest, None)
 
     def release(self, key: str, digest: str) -> None:
         """This key stands for the image no more."""
-        entry = self._entries[key]
+        self._remember(digest)
+        entry = self._entry(key)
         entry.owners.discard(digest)
-        self._owned[digest].discard(key)
+        self._named.get(digest, set()).discard(key)
         if entry.owners:
-            self._place(key, "")
+            self._place(key, entry)
         else:
-            del self._entries[key]
             self._where.pop(key).drop(key)
 
     def follow(self, tags: t.Mapping[str, t.Collection[str]], indexes: t.Mapping[str, t.Collection[str]]) -> list[str]:
@@ -228,16 +229,13 @@ class Denied:
         contain it. A tag of an index still means the image of another platform that the same index contains.
         """
         moved = []
-        for key, digests in tags.items():
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
-            around = {index for digest in digests for index in indexes.get(digest, ())}
-            for owner in sorted(entry.owners):
-                if owner not in digests and not around & self._owned.get(owner, set()):
+        for key in tags.keys() & self._where.keys():
+            around = {index for digest in tags[key] for index in indexes.get(digest, ())}
+            for owner in sorted(self.owners(key)):
+                if owner not in tags[key] and not around.intersection(self.keys_of(owner)):
                     self.release(key, owner)
                     moved.append(key)
-        return moved
+        return sorted(moved)
 
     def exempt(self, wanted: t.Sequence[Exemption] | None, today: str) -> list[Exemption]:
         """Make these the exemptions of the whole set (None: keep what is there); those past their day are removed.
@@ -273,18 +271,25 @@ class Denied:
         write = [shard for shard in self.shards.values() if shard.dirty and shard.entries]
         return write, [shard.name for shard in self.shards.values() if not shard.entries and shard.resource_version]
 
-    def owners(self, key: str) -> set[str]:
-        """The images that a key stands for."""
-        entry = self._entries.get(key)
-        return set(entry.owners) if entry is not None else set()
+    def _entry(self, key: str) -> Entry:
+        return Entry.of(key, self._where[key].entries[key])
 
-    def _place(self, key: str, stage: str) -> None:
-        """Write an entry to a shard of the strictest stage among its owners; `stage` where the caller knows it."""
-        entry = self._entries[key]
-        stages = [stage] if stage else [found for found in map(self.stage_of, entry.owners) if found]
-        present = self._where.get(key)
-        strictest = max(stages, key=STAGES.index, default=present.stage if present is not None else STAGES[0])
+    def _remember(self, digest: str) -> None:
+        if digest not in self.before:
+            self.before[digest] = (self.stage_of(digest), self.keys_of(digest))
+
+    def _place(self, key: str, entry: Entry, more: t.Collection[str] = (), stage: str = "") -> None:
+        """Write an entry, with `more` owners, where the strictest stage of its owners has room.
+
+        `stage`: that stage, where the caller knows it.
+        """
+        entry.owners.update(more)
         text = entry.text(key)
+        for owner in entry.owners if " " in text.partition(" ")[2] else ():
+            self._named.setdefault(owner, set()).add(key)
+        present = self._where.get(key)
+        stages = [stage] if stage else [found for found in map(self.stage_of, entry.owners) if found]
+        strictest = max(stages, key=STAGES.index, default=present.stage if present is not None else STAGES[0])
         if present is not None and (present.stage != strictest or not present.has_room(key, text)):
             present.drop(key)
             present = None

@@ -78,7 +78,8 @@ class Marker:
             return decisions
 
         held, decisions, changed = self._write_denied(present.denied, change, guard=True)
-        blocked = self._prove(held, set(chosen) & held.digests(), changed, present)
+        ours = {digest for digest in chosen if held.stage_of(digest)}
+        blocked = self._prove(held, ours, changed, present)
         self._wait_until_allowed({digest for digest, decision in decisions.items() if decision.lift})
         Writer(self._client, self._options, self._outcome, present).mark(chosen, decisions, held, blocked, changed)
         for verdict in nameless:
@@ -138,12 +139,11 @@ class Marker:
 
         Returns the set, the decisions and the digests whose entries differ from what they were.
         """
-        before = Denied(objects)
         for attempt in range(ATTEMPTS):
             held = Denied(objects, self._options.report, self._options.help)
             decisions = change(held)
             if guard and attempt == 0:
-                self._guard(before, held)
+                self._guard(held)
             write, remove = held.changes()
             try:
                 for shard in write:
@@ -159,7 +159,7 @@ class Marker:
             self._outcome.entries = len(held)
             for name in held.foreign:
                 self._outcome.notes.append(f"DeniedImages {name} was not written by scap.images: it is left alone")
-            return held, decisions, self._explain(before, held)
+            return held, decisions, self._explain(held)
         raise AssertionError("unreachable")
 
     def _write_shard(self, shard: Shard) -> None:
@@ -183,14 +183,13 @@ class Marker:
             if error.status != 404:
                 raise
 
-    def _guard(self, before: Denied, held: Denied) -> None:
+    def _guard(self, held: Denied) -> None:
         """Refuse to stop too much. Measured only where something new is denied at stage `deny`."""
-        new = {
-            key: digest
-            for digest in held.digests()
-            for key in held.keys_of(digest)
-            if held.stage_of(digest) == "deny" and not _already(before, key) and "*" not in held.exempted(digest)
-        }
+        new: dict[str, str] = {}
+        for digest, (stage, before) in held.before.items():
+            if held.stage_of(digest) == "deny" and "*" not in held.exempted(digest):
+                known = before if stage == "deny" else []
+                new.update({key: digest for key in held.keys_of(digest) if key not in known})
         if not new:
             return
         exempt = state.exempt_test(self._client, self._options.namespace)
@@ -206,16 +205,15 @@ class Marker:
                 radius,
             )
 
-    def _explain(self, before: Denied, held: Denied) -> set[str]:
+    def _explain(self, held: Denied) -> set[str]:
         """The images whose entries differ; the difference that people read is kept."""
         changed = set()
-        for digest in sorted(before.digests() | held.digests()):
-            old = [f"{before.stage_of(digest)} {key} {digest}" for key in before.keys_of(digest)]
-            new = [f"{held.stage_of(digest)} {key} {digest}" for key in held.keys_of(digest)]
-            if old != new:
+        for digest, (stage, before) in sorted(held.before.items()):
+            now_at, after = held.stage_of(digest), held.keys_of(digest)
+            if (stage, before) != (now_at, after):
                 changed.add(digest)
-                self._outcome.before.extend(f"denied: {line}" for line in old)
-                self._outcome.after.extend(f"denied: {line}" for line in new)
+                self._outcome.before.extend(f"denied: {stage} {key} {digest}" for key in before)
+                self._outcome.after.extend(f"denied: {now_at} {key} {digest}" for key in after)
         return changed
 
     # -- the proof -----------------------------------------------------------------------------------------------
@@ -272,10 +270,6 @@ def _alone(verdict: Verdict) -> Image:
     return Image(
         reference=verdict.image.reference, digest=verdict.image.digest, index_digests=list(verdict.index_digests)
     )
-
-
-def _already(before: Denied, key: str) -> bool:
-    return any(before.stage_of(digest) == "deny" for digest in before.owners(key))
 
 
 def _blocked_before(present: state.Present, digest: str) -> str:

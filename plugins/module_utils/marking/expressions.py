@@ -97,8 +97,6 @@ MESSAGE = (
 )
 """Every denied key of the request; the API server falls back on the plain message beyond 5 KiB."""
 
-AUDIT = "variables.denied.map(k, k + ' ' + params.spec.images[k]).join('; ')"
-
 OUTSIDE_THE_SYSTEM = " && ".join(f"!request.namespace.startsWith('{prefix}')" for prefix in SYSTEM_PREFIXES)
 
 DRY_RUN = "request.dryRun"
