@@ -122,21 +122,25 @@ class Stream:
 
     def _first(self, name: str, attributes: Attributes) -> None:
         self._root(self, name, attributes)
-        starts, ends, most = self.starts, self.ends, self.limits.depth
+        start_of, end_of, most, depth = self.starts.get, self.ends.get, self.limits.depth, 0
 
         def start(name: str, attributes: Attributes) -> None:
-            self.depth += 1
-            if self.depth > most:
+            nonlocal depth
+            depth += 1
+            if depth > most:
                 raise self.malformed(f"elements are nested more than {most} deep")
-            handler = starts.get(name)
+            handler = start_of(name)
             if handler is not None:
+                self.depth = depth
                 handler(attributes)
 
         def end(name: str) -> None:
-            handler = ends.get(name)
+            nonlocal depth
+            handler = end_of(name)
             if handler is not None:
+                self.depth = depth
                 handler()
-            self.depth -= 1
+            depth -= 1
 
         self._parser.StartElementHandler = start
         self._parser.EndElementHandler = end

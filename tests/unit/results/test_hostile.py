@@ -71,7 +71,7 @@ def test_encodings(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("document", [GOOD, OVAL], ids=["arf", "oval"])
 def test_cut_short_at_every_place(tmp_path: pathlib.Path, document: str) -> None:
     data = document.encode()
-    for end in range(0, len(data) - 1, 7):
+    for end in range(0, len(data) - 1, 23):
         assert refused(tmp_path, data[:end]) == "results_malformed"
 
 
@@ -83,11 +83,11 @@ def test_compression(tmp_path: pathlib.Path, pack: t.Callable[[bytes], bytes]) -
         path.write_bytes(data)
         assert [rule.result for rule in parse_file(str(path)).results.rules] == ["fail", "pass"]
     packed = pack(whole)
-    for end in range(8, len(packed), 41):
+    for end in range(8, len(packed), 97):
         assert refused(tmp_path, packed[:end]) == "results_damaged"
     assert refused(tmp_path, packed + b"trailing") == "results_damaged"
-    bomb = reported("").encode()[:-13] + b" " * (40 << 20)
-    assert refused(tmp_path, pack(bomb)) == "results_too_large"
+    bomb = reported("").encode()[:-13] + b" " * (4 << 20)
+    assert refused(tmp_path, pack(bomb), Limits(ratio_from=1 << 20)) == "results_too_large"
     assert refused(tmp_path, pack(whole), Limits(bytes=1000)) == "results_too_large"
 
 
@@ -120,14 +120,14 @@ OVAL_PIECES = st.sampled_from([
     evaluated("d2", "true"), evaluated("d3", "unknown"), defined("d2"), "<system/>",
 ])  # fmt: skip
 QUICK = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 @QUICK
 @given(st.lists(PIECES, max_size=12), st.lists(OVAL_PIECES, max_size=12))
 def test_any_order_of_elements(tmp_path: pathlib.Path, pieces: list[str], oval_pieces: list[str]) -> None:
-    """Records, or a ScapError; and a `fail` that XML puts into the report is never lost."""
+    """Records, or a ScapError; and no failed rule and no true definition is ever lost."""
     path = tmp_path / "any.xml"
     for text in (arf(reported("".join(pieces))), oval("".join(oval_pieces))):
         path.write_text(text)
@@ -135,8 +135,11 @@ def test_any_order_of_elements(tmp_path: pathlib.Path, pieces: list[str], oval_p
             parsed = parse_file(str(path))
         except ScapError:
             continue
-        top_level = sum(piece == answer("r1", "fail") for piece in pieces) if parsed.kind == "arf" else 0
-        assert parsed.results.rule_counts.get("fail", 0) >= top_level or set(pieces) - {answer("r1", "fail")}
+        fails = sum(result == "fail" for _rule, result in parsed.rule_results)
+        assert fails == parsed.results.rule_counts.get("fail", 0)
+        assert fails == sum(rule.result == "fail" for rule in parsed.results.rules)
+        true = {name for name, result in parsed.definitions if result == "true"}
+        assert true == {entry.id for entry in parsed.results.vulnerabilities}
 
 
 @QUICK
@@ -167,12 +170,12 @@ def test_what_fuzzing_found(tmp_path: pathlib.Path) -> None:
 
 
 def test_memory_of_a_hostile_file(tmp_path: pathlib.Path) -> None:
-    """40 MB of definitions, none of them a finding: read or refused within bounds."""
+    """15 MB of definitions, none of them a finding: read or refused within bounds."""
     path = tmp_path / "big.xml"
     with path.open("w") as stream:
         head, tail = oval("@").split("@")
         stream.write(head)
-        for number in range(100_000):
+        for number in range(40_000):
             criteria = "<criteria result='false'>" + " " * 250 + "</criteria>"
             stream.write(evaluated(f"oval:x:def:{number}", "false", criteria))
         stream.write(tail)
@@ -189,5 +192,5 @@ def test_memory_of_a_hostile_file(tmp_path: pathlib.Path) -> None:
         text=True,
     )
     count, grown = map(int, done.stdout.split())
-    assert count == 100_000
-    assert grown < 80 << 10
+    assert count == 40_000
+    assert grown < 60 << 10
