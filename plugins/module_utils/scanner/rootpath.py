@@ -181,24 +181,49 @@ def resolve_in_root(root: str, path: str) -> str | None:
         return None
 
 
+def exists_in_root(root: str, path: str) -> bool:
+    """Whether something has that name, be it a link to nothing, a loop of links or what cannot be entered."""
+    folder, _unused, name = path.rstrip("/").rpartition("/")
+    try:
+        with _folder(root, folder) as handle:
+            os.stat(name or ".", dir_fd=handle, follow_symlinks=False)
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
 def make_in_root(root: str, path: str, data: bytes | None) -> None:
     """Make a file with `data`, or a folder (None), where nothing is yet; parents are made, links stay inside the root.
 
     Raises ScapError root_unwritable.
     """
     try:
-        parts = path.split("/")
-        for end in range(1, len(parts)):
-            _make_folder(root, "/".join(parts[:end]))
         if data is None:
-            _make_folder(root, path)
-            return
-        with contextlib.suppress(FileExistsError):
-            handle = open_in_root(root, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+            _make_folders(root, path.split("/"))
+        else:
+            with contextlib.suppress(FileExistsError):
+                _make_file(root, path, data)
     except OSError as error:
-        raise ScapError("root_unwritable", f"/{path} cannot be made in the image's throw-away root: {error}") from error
+        raise _unwritable(path, error) from error
+
+
+def _make_file(root: str, path: str, data: bytes) -> None:
+    _make_folders(root, path.split("/")[:-1])
+    handle = open_in_root(root, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(handle, "wb") as stream:
+        os.fchmod(handle, 0o644)
+        stream.write(data)
+
+
+def _make_folders(root: str, parts: t.Sequence[str]) -> None:
+    for end in range(1, len(parts) + 1):
+        _make_folder(root, "/".join(parts[:end]))
+
+
+def _unwritable(path: str, error: OSError) -> ScapError:
+    return ScapError("root_unwritable", f"/{path} cannot be made in the image's throw-away root: {error}")
 
 
 def _make_folder(root: str, path: str) -> None:
@@ -206,12 +231,16 @@ def _make_folder(root: str, path: str) -> None:
         if name != ".":
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o755, dir_fd=folder)
+                os.chmod(name, 0o755, dir_fd=folder)  # noqa: S103 the umask may be 077
 
 
 def write_in_root(root: str, path: str, data: bytes) -> None:
     """Write a regular file, in the place of what was there; parents are made. ScapError root_unwritable."""
     remove_in_root(root, path)
-    make_in_root(root, path, data)
+    try:
+        _make_file(root, path, data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def remove_in_root(root: str, path: str) -> None:
@@ -229,4 +258,4 @@ def link_in_root(root: str, path: str, target: str) -> None:
         with _folder(root, folder) as handle:
             os.symlink(target, name, dir_fd=handle)
     except OSError as error:
-        raise ScapError("root_unwritable", f"/{path} cannot be made in the image's throw-away root: {error}") from error
+        raise _unwritable(path, error) from error

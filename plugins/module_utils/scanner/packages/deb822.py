@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ...model import Package, ScapError
-from ..rootpath import list_in_root, read_in_root
+from ...model import Package
+from ..rootpath import list_in_root
+from .database import MAX_PACKAGES, damaged, read_database
 
 STATUS = "var/lib/dpkg/status"
 STATUS_FOLDER = "var/lib/dpkg/status.d"
 MAX_BYTES = 64 * 1024 * 1024
-MAX_PACKAGES = 100_000
+_INFO = "var/lib/dpkg/info"
+_JOURNAL = "var/lib/dpkg/updates"
 
 _FIELD = re.compile(rb"([!-9;-~][!-9;-~]*):[ \t]*(.*)")
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*\Z")
 _STATES = frozenset(
     (
         "not-installed",
@@ -34,15 +36,38 @@ _ABSENT = ("not-installed", "config-files")
 """States in which none of the package's files are on disk."""
 
 
-def read_status(root: str) -> list[Package] | None:
-    """The packages of the status file; None where the root has none. ScapError where it is damaged."""
-    data = read_in_root(root, STATUS, MAX_BYTES)
+def read_status(root: str) -> tuple[list[Package], list[str]] | None:
+    """(packages, problems) of the status file; None where the root has no dpkg database of that kind.
+
+    A package counts in every state in which its files are, perhaps in part, on disk; what is not plainly installed is
+    a problem. Raises ScapError package_database_damaged, also where dpkg's own file lists name packages that the
+    status file does not, or where dpkg was interrupted and its journal not yet merged.
+    """
+    listed = {name[: -len(".list")] for name in list_in_root(root, _INFO) if name.endswith(".list")}
+    data = read_database(root, STATUS, MAX_BYTES)
     if data is None:
+        if listed:
+            raise damaged(STATUS, f"it is not there, though /{_INFO} names {len(listed)} packages")
         return None
-    packages = [_package(fields, STATUS, with_status=True) for fields in stanzas(data, STATUS)]
-    found = [package for package in packages if package is not None]
+    if data and not data.endswith(b"\n"):
+        raise damaged(STATUS, "it breaks off within a line")
+    if any(name.isdecimal() for name in list_in_root(root, _JOURNAL)):
+        raise damaged(STATUS, f"dpkg was interrupted: /{_JOURNAL} holds changes that are not in it")
+    known: set[str] = set()
+    found: list[Package] = []
+    problems: list[str] = []
+    for fields in stanzas(data, STATUS):
+        package, state = _package(fields, STATUS, with_status=True)
+        known |= {package.name, f"{package.name}:{package.arch}"}
+        if state not in _ABSENT:
+            found.append(package)
+            if state != "installed":
+                problems.append(f"{package.name} is {state}")
     _check_unique(found, STATUS)
-    return found
+    lost = sorted(listed - known)
+    if lost:
+        raise damaged(STATUS, f"/{_INFO} names packages that it does not: {', '.join(lost[:10])}")
+    return found, problems
 
 
 def read_status_folder(root: str) -> list[Package] | None:
@@ -51,15 +76,13 @@ def read_status_folder(root: str) -> list[Package] | None:
     if not names:
         return None
     found: list[Package] = []
-    for name in names[:MAX_PACKAGES]:
+    for name in names[: MAX_PACKAGES + 1]:
         path = f"{STATUS_FOLDER}/{name}"
-        data = read_in_root(root, path, MAX_BYTES)
-        if data is None:
-            raise _damaged(path, "it is not a regular file")
-        for fields in stanzas(data, path):
-            package = _package(fields, path, with_status=False)
-            if package is not None:
-                found.append(package)
+        data = read_database(root, path, MAX_BYTES)
+        before = len(found)
+        found += [_package(fields, path, with_status=False)[0] for fields in stanzas(data or b"", path)]
+        if len(found) == before:
+            raise damaged(path, "it names no package")
     _check_unique(found, STATUS_FOLDER)
     return found
 
@@ -67,7 +90,7 @@ def read_status_folder(root: str) -> list[Package] | None:
 def stanzas(data: bytes, path: str) -> t.Iterator[dict[str, str]]:
     """The paragraphs of deb822 text, field names in lower case; ScapError for a line that is none."""
     if b"\0" in data:
-        raise _damaged(path, "it holds NUL bytes")
+        raise damaged(path, "it holds NUL bytes")
     fields: dict[str, str] = {}
     last = ""
     for number, line in enumerate(data.split(b"\n"), 1):
@@ -77,33 +100,31 @@ def stanzas(data: bytes, path: str) -> t.Iterator[dict[str, str]]:
             fields, last = {}, ""
         elif line[:1] in b" \t":
             if not last:
-                raise _damaged(path, f"line {number} continues nothing")
+                raise damaged(path, f"line {number} continues nothing")
         else:
             match = _FIELD.match(line)
             if match is None:
-                raise _damaged(path, f"line {number} is not a field")
+                raise damaged(path, f"line {number} is not a field")
             last = match[1].decode("ascii").lower()
             if last in fields:
-                raise _damaged(path, f"line {number} repeats {last}")
+                raise damaged(path, f"line {number} repeats {last}")
             fields[last] = match[2].decode("utf-8", "replace").strip()
     if fields:
         yield fields
 
 
-def _package(fields: dict[str, str], path: str, *, with_status: bool) -> Package | None:
+def _package(fields: dict[str, str], path: str, *, with_status: bool) -> tuple[Package, str]:
     name, version, state = fields.get("package", ""), fields.get("version", ""), "installed"
     if not _NAME.match(name):
-        raise _damaged(path, f"a paragraph names no package ({name!r})")
+        raise damaged(path, f"a paragraph names no package ({name[:80]!r})")
     if with_status:
         words = fields.get("status", "").split()
         if len(words) != 3 or words[2] not in _STATES:
-            raise _damaged(path, f"{name} has the status {fields.get('status', '')!r}")
+            raise damaged(path, f"{name} has the status {fields.get('status', '')[:80]!r}")
         state = words[2]
-    if state in _ABSENT:
-        return None
-    if not version:
-        raise _damaged(path, f"{name} has no version")
-    return Package(
+    if not version and state not in _ABSENT:
+        raise damaged(path, f"{name} has no version")
+    package = Package(
         name=name,
         version=version,
         arch=fields.get("architecture", ""),
@@ -111,20 +132,14 @@ def _package(fields: dict[str, str], path: str, *, with_status: bool) -> Package
         source=fields.get("source", name).split(" ")[0],
         vendor=fields.get("maintainer", "")[:200],
     )
+    return package, state
 
 
 def _check_unique(packages: t.Sequence[Package], path: str) -> None:
     seen = set()
     for package in packages:
         if (package.name, package.arch) in seen:
-            raise _damaged(path, f"{package.name} ({package.arch}) is in it twice")
+            raise damaged(path, f"{package.name} ({package.arch}) is in it twice")
         seen.add((package.name, package.arch))
     if len(packages) > MAX_PACKAGES:
-        raise _damaged(path, f"it names more than {MAX_PACKAGES} packages")
-
-
-def _damaged(path: str, why: str) -> ScapError:
-    return ScapError(
-        "package_database_damaged",
-        f"/{path} of the image is damaged: {why}; what is installed cannot be told, build the image again",
-    )
+        raise damaged(path, f"it names more than {MAX_PACKAGES} packages")

@@ -9,17 +9,21 @@ Berkeley DB without indexes, NDB, a database in another folder.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import typing as t
 
 from ...model import ScapError
 from ...process import Completed
-from ..rootpath import remove_in_root, resolve_in_root, write_in_root
+from ..rootpath import read_in_root, remove_in_root, resolve_in_root, write_in_root
 from . import Inventory, rpm
+from .database import damaged
+from .rpmsqlite import sqlite_headers
 
 _LEAD = bytes.fromhex("8eade80100000000")
 """Magic and reserved bytes in front of each header, as `rpmdb --exportdb` writes them."""
+_NAME = "rpmdb.sqlite"
 _PLACE = "var/lib/rpm"
 _SYSIMAGE = "usr/lib/sysimage/rpm"
 
@@ -36,16 +40,31 @@ def rebuild(root: str, inventory: Inventory, target: str, target_inside: str, ru
     Raises ScapError package_database_rebuild_failed.
     """
     os.makedirs(target, mode=0o700)
-    stream = b"".join(_LEAD + blob for blob in rpm.headers(root, inventory.path, inventory.format))
+    stream = bytearray()
+    for blob in rpm.headers(root, inventory.path, inventory.format):
+        stream += _LEAD
+        stream += blob
     define = ["--define", "_db_backend sqlite"]
-    done = runner(["rpmdb", "--dbpath", target_inside, *define, "--importdb"], stream)
-    made = os.path.join(target, "rpmdb.sqlite")
-    if done.returncode != 0 or not os.path.isfile(made):
+    done = runner(["rpmdb", "--dbpath", target_inside, *define, "--importdb"], bytes(stream))
+    made = _fresh(target)
+    if done.returncode != 0 or made is None:
         raise ScapError(
             "package_database_rebuild_failed",
             f"rpmdb --importdb could not make a fresh database of the image's {len(inventory.packages)} packages: "
             f"{done.error or done.returncode}; the scanner needs rpm 4.16 or newer",
         )
+    count = sum(1 for _blob in sqlite_headers(made, b"", functools.partial(damaged, _NAME)))
+    if count != len(inventory.packages):
+        raise ScapError(
+            "package_database_rebuild_failed",
+            f"librpm took {count} of the image's {len(inventory.packages)} package headers (/{inventory.path}): the "
+            "others are damaged or carry a wrong digest; build the image again",
+        )
+
+
+def _fresh(target: str) -> bytes | None:
+    """The database that the confined program left; never through a link that it may have planted."""
+    return read_in_root(target, _NAME, rpm.MAX_BYTES)
 
 
 def install(root: str, target: str) -> None:
@@ -53,10 +72,11 @@ def install(root: str, target: str) -> None:
 
     oscap 1.4 prefers usr/lib/sysimage/rpm where that exists, 1.3 obeys %_dbpath, which is set to var/lib/rpm.
     """
-    with open(os.path.join(target, "rpmdb.sqlite"), "rb") as stream:
-        data = stream.read()
+    data = _fresh(target)
+    if data is None:
+        raise ScapError("package_database_rebuild_failed", "the fresh package database is gone; scan again")
     for place in (_PLACE, _SYSIMAGE) if resolve_in_root(root, _SYSIMAGE) is not None else (_PLACE,):
         for name in _OTHERS:
             remove_in_root(root, f"{place}/{name}")
-        write_in_root(root, f"{place}/rpmdb.sqlite", data)
+        write_in_root(root, f"{place}/{_NAME}", data)
     shutil.rmtree(target)

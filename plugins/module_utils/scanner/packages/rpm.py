@@ -6,63 +6,74 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import mmap
 import os
-import shutil
-import tempfile
 import typing as t
 
 from ...model import Package
-from ..rootpath import open_in_root, resolve_in_root
-from .rpmformats import MAX_PACKAGES, bdb_headers, damaged, ndb_headers, sqlite_headers
-from .rpmheader import parse_header
+from ..rootpath import exists_in_root, resolve_in_root
+from .database import MAX_PACKAGES, damaged, open_database, read_database
+from .rpmformats import bdb_headers, ndb_headers
+from .rpmheader import Why, parse_header
+from .rpmsqlite import sqlite_headers
 
 FOLDERS = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
+FILES = {"rpmdb.sqlite": "sqlite", "Packages.db": "ndb", "Packages": "bdb"}
+"""The file that each format keeps its headers in."""
 MAX_BYTES = 1024 * 1024 * 1024
-
-_FORMATS: t.Sequence[tuple[str, str, t.Callable[[str], t.Iterator[bytes]]]] = (
-    ("rpmdb.sqlite", "sqlite", sqlite_headers),
-    ("Packages.db", "ndb", ndb_headers),
-    ("Packages", "bdb", bdb_headers),
-)
+MAX_LOG = 256 * 1024 * 1024
 
 
-def find(root: str) -> tuple[str, str] | None:
-    """(path in the root, format) of the database; None where there is none. ScapError where there are two."""
+def find(root: str) -> list[tuple[str, str]]:
+    """(path in the root, format) of every database, links followed."""
     found: dict[str, str] = {}
     for folder in FOLDERS:
-        for name, form, _unused in _FORMATS:
+        for name, form in FILES.items():
             path = resolve_in_root(root, f"{folder}/{name}")
             if path is not None:
                 found.setdefault(path, form)
-    if len(found) > 1:
-        raise damaged(f"there are several, and which one counts cannot be told: /{', /'.join(found)}")
-    for path, form in found.items():
-        return path, form
-    return None
+            elif exists_in_root(root, f"{folder}/{name}"):
+                raise damaged(f"{folder}/{name}", "its name is a link to nothing")
+    return list(found.items())
 
 
 def headers(root: str, path: str, form: str) -> t.Iterator[bytes]:
-    """Every header blob of the database at `path`; it is read from a private copy, the root is not touched."""
-    reader = next(entry[2] for entry in _FORMATS if entry[1] == form)
-    with tempfile.TemporaryDirectory(prefix="rpmdb-") as folder:
-        copy = os.path.join(folder, os.path.basename(path))
-        _copy(root, path, copy)
+    """Every header blob of the database at `path`, one at a time; nothing is written anywhere.
+
+    Raises ScapError package_database_damaged.
+    """
+    why: Why = functools.partial(damaged, path)
+    with _mapped(root, path, why) as data:
         if form == "sqlite":
-            with contextlib.suppress(FileNotFoundError):
-                _copy(root, f"{path}-wal", f"{copy}-wal")
-        for count, blob in enumerate(reader(copy)):
+            blobs = sqlite_headers(data, read_database(root, f"{path}-wal", MAX_LOG) or b"", why)
+        elif form == "ndb":
+            blobs = ndb_headers(data, why)
+        else:
+            blobs = bdb_headers(data, why)
+        for count, blob in enumerate(blobs):
             if count >= MAX_PACKAGES:
-                raise damaged(f"it holds more than {MAX_PACKAGES} packages")
+                raise why(f"it holds more than {MAX_PACKAGES} packages")
             yield blob
 
 
 def read(root: str, path: str, form: str) -> list[Package]:
     """The packages of the database as `rpm -qa` lists them, imported public keys (gpg-pubkey) included."""
-    return [parse_header(blob) for blob in headers(root, path, form)]
+    why: Why = functools.partial(damaged, path)
+    return [parse_header(blob, why) for blob in headers(root, path, form)]
 
 
-def _copy(root: str, path: str, target: str) -> None:
-    with os.fdopen(open_in_root(root, path), "rb") as source, open(target, "wb") as copy:
-        if os.fstat(source.fileno()).st_size > MAX_BYTES:
-            raise damaged(f"/{path} is larger than {MAX_BYTES} bytes")
-        shutil.copyfileobj(source, copy, 1 << 20)
+@contextlib.contextmanager
+def _mapped(root: str, path: str, why: Why) -> t.Iterator[mmap.mmap]:
+    handle = open_database(root, path, MAX_BYTES)
+    if handle is None:
+        raise why("it is gone")
+    try:
+        try:
+            data = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise why("it is empty") from error
+    finally:
+        os.close(handle)
+    with data:
+        yield data

@@ -8,7 +8,9 @@ from __future__ import annotations
 import struct
 import typing as t
 
-from ...model import Package, ScapError
+from ...model import Package
+
+Why = t.Callable[[str], Exception]
 
 MAX_HEADER = 64 * 1024 * 1024
 MAX_ENTRIES = 65536
@@ -35,9 +37,9 @@ _WANTED = frozenset(
 )
 
 
-def parse_header(blob: bytes) -> Package:
-    """The package of one header blob; ScapError package_database_damaged where it is not one."""
-    values = dict(_entries(blob))
+def parse_header(blob: bytes, why: Why) -> Package:
+    """The package of one header blob; raises what `why` makes of a sentence where it is not one."""
+    values = dict(_entries(blob, why))
 
     def text(tag: int) -> str:
         value = values.get(tag, "")
@@ -48,7 +50,7 @@ def parse_header(blob: bytes) -> Package:
         return value if isinstance(value, int) else 0
 
     if not text(_NAME) or not text(_VERSION) or not text(_RELEASE):
-        raise _damaged("a header has no name, version or release")
+        raise why("a header has no name, version or release")
     return Package(
         name=text(_NAME),
         version=text(_VERSION),
@@ -64,30 +66,30 @@ def parse_header(blob: bytes) -> Package:
     )
 
 
-def _entries(blob: bytes) -> t.Iterator[tuple[int, t.Union[str, int, bytes]]]:
+def _entries(blob: bytes, why: Why) -> t.Iterator[tuple[int, t.Union[str, int, bytes]]]:
     if len(blob) < 8 or len(blob) > MAX_HEADER:
-        raise _damaged(f"a header of {len(blob)} bytes")
+        raise why(f"a header of {len(blob)} bytes")
     count, length = struct.unpack_from(">II", blob)
     store = 8 + 16 * count
     if not 0 < count <= MAX_ENTRIES or store + length > len(blob):
-        raise _damaged(f"a header that claims {count} entries and {length} bytes, in {len(blob)}")
+        raise why(f"a header that claims {count} entries and {length} bytes, in {len(blob)}")
     for place in range(8, store, 16):
         tag, kind, offset, items = struct.unpack_from(">IIiI", blob, place)
         if tag not in _WANTED or not items:
             continue
         if not 0 <= offset < length:
-            raise _damaged(f"the entry {tag} of a header points outside of it")
+            raise why(f"the entry {tag} of a header points outside of it")
         start = store + offset
         if kind in (_STRING, _STRING_ARRAY, _I18N):
             end = blob.find(b"\0", start, store + length)
             if end < 0:
-                raise _damaged(f"the entry {tag} of a header has no end")
+                raise why(f"the entry {tag} of a header has no end")
             yield tag, blob[start:end].decode("utf-8", "replace")
         elif kind == _INT32 and start + 4 <= len(blob):
             yield tag, struct.unpack_from(">I", blob, start)[0]
         elif kind == _BIN:
             if offset + items > length:
-                raise _damaged(f"the entry {tag} of a header is longer than it")
+                raise why(f"the entry {tag} of a header is longer than it")
             yield tag, blob[start : start + items]
 
 
@@ -153,9 +155,3 @@ def _issuer(subpackets: bytes) -> str:
             fingerprint = data[-8:].hex()
         place += max(size, 1)
     return fingerprint
-
-
-def _damaged(why: str) -> ScapError:
-    return ScapError(
-        "package_database_damaged", f"the rpm database of the image is damaged: {why}; build the image again"
-    )
