@@ -142,7 +142,9 @@ class Transport:
                     self.requests += 1
                 connection.request(method, path, headers={"User-Agent": "scap.images", **headers})
                 response = connection.getresponse()
-                body = response.read(limit + 1) if method != "HEAD" else b""
+                body = response.read(limit + 1)
+                if not response.isclosed():
+                    body += response.read(1)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 connection.close()
                 if kept is None:
