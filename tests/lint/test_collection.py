@@ -27,8 +27,9 @@ def test_the_action_group_has_every_module() -> None:
 def test_a_role_documents_and_validates_its_arguments(role: pathlib.Path) -> None:
     options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text()) or {}
-    assert {name for name in defaults if not name.startswith("scap_")} == set()
-    assert defaults == {name: options.get(name, {}).get("default") for name in defaults}
+    assert {name for name in options if not name.startswith("scap_")} == set()
+    assert set(defaults) <= set(options)
+    assert defaults == {name: options[name].get("default", defaults[name]) for name in defaults}
     assert (role / "README.md").exists()
 
 
