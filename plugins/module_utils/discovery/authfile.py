@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import typing as t
 
@@ -66,7 +65,7 @@ def _pair(entry: t.Any) -> tuple[str, str] | None:
         return entry["username"], entry["password"]
     try:
         text = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     user, colon, password = text.partition(":")
     return (user, password.rstrip("\0")) if colon else None

@@ -119,7 +119,10 @@ class _Layout:
                     self.wanted and platform and bare_platform(platform) not in self.wanted
                 ):
                     continue
-                yield from self._descend(reference, inner, [*above, digest], depth + 1)
+                try:
+                    yield from self._descend(reference, inner, [*above, digest], depth + 1)
+                except ScapError as error:
+                    yield Skipped(reference, f"{platform or 'one platform'}: {error.message}", self.source)
             return
         if media_type is not None and media_type not in MANIFESTS:
             yield Skipped(reference, f"{digest}: {str(media_type)[:80]!r} is no image", self.source)

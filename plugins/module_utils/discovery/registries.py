@@ -106,7 +106,9 @@ class Registries:
         digest = f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
         claimed = reference.digest or reply.headers.get("Docker-Content-Digest") or ""
         if is_digest(claimed) and digest != claimed:
-            if "manifest.v1" not in media_type:  # schema 1: the digest leaves the signatures in the bytes out
+            if (
+                "docker.distribution.manifest.v1" not in media_type
+            ):  # schema 1: the digest leaves the signatures in the bytes out
                 raise ScapError("registry_lies", f"{reference}: the registry says {claimed}, its bytes are {digest}")
             digest = claimed
         return Manifest(digest, media_type, reply.headers.get("ETag") or "", body)

@@ -134,7 +134,7 @@ class Transport:
         what: str,
     ) -> Reply:
         connections: dict[tuple[str, str], http.client.HTTPConnection] = self._kept.__dict__.setdefault("open", {})
-        for _attempt in range(2):
+        for attempt in (1, 2):
             kept = connections.pop((scheme, server), None)
             connection = kept or self._connection(scheme, server, insecure)
             try:
@@ -145,9 +145,11 @@ class Transport:
                 body = response.read(limit + 1)
                 if not response.isclosed():
                     body += response.read(1)
-            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                if response.length and len(body) <= limit:
+                    raise http.client.IncompleteRead(body)
+            except (http.client.RemoteDisconnected, http.client.IncompleteRead, BrokenPipeError, ConnectionResetError):
                 connection.close()
-                if kept is None:
+                if attempt == 2:
                     raise
                 continue
             except BaseException:
