@@ -17,10 +17,11 @@ import xml.parsers.expat.errors
 
 from ..files import read_json, sha256_file, write_json
 from ..model import J, RecordError, ScapError, field, strings
+from .texts import TextObjects
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_DEPTH = 200
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 
 _XCCDF = "http://checklists.nist.gov/xccdf/1.2"
 _OVAL = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
@@ -61,6 +62,8 @@ class ContentInfo:
     """The generator's timestamp (OVAL)."""
     families: list[str] = dataclasses.field(default_factory=list)
     """Local names of the OVAL objects without their ending: rpminfo, textfilecontent54 ..."""
+    texts: list[str] = dataclasses.field(default_factory=list)
+    """The files that textfilecontent54 objects read, as texts.TextObjects writes them."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> ContentInfo:
@@ -74,6 +77,7 @@ class ContentInfo:
             definitions=field(data, "definitions", int),
             generated_at=field(data, "generated_at", str, ""),
             families=strings(data, "families"),
+            texts=strings(data, "texts"),
         )
 
 
@@ -157,6 +161,7 @@ class _Reader:
         self._definitions = 0
         self._generated = ""
         self._families: set[str] = set()
+        self._texts = TextObjects()
         self._kind = ""
 
     def read(self) -> ContentInfo:
@@ -186,6 +191,7 @@ class _Reader:
             definitions=self._definitions,
             generated_at=self._generated,
             families=sorted(self._families),
+            texts=sorted(self._texts.found),
         )
 
     def _doctype(self, *_unused: t.Any) -> None:
@@ -201,6 +207,7 @@ class _Reader:
             raise ScapError("content_malformed", f"{self._path}: elements are nested more than {MAX_DEPTH} deep")
         space, _unused, local = name.rpartition(" ")
         stack.append(local)
+        self._texts.start(local, attributes)
         if space == _XCCDF:
             self._start_xccdf(local, attributes)
         elif local.endswith("_object"):
@@ -262,9 +269,11 @@ class _Reader:
     def _characters(self, data: str) -> None:
         if self._text is not None:
             self._text.append(data)
+        self._texts.characters(data)
 
     def _end(self, name: str) -> None:
         local = self._stack.pop()
+        self._texts.end(local)
         if self._text is not None:
             text, self._text = "".join(self._text).strip()[:1000], None
             if local == "platform":

@@ -181,6 +181,15 @@ def resolve_in_root(root: str, path: str) -> str | None:
         return None
 
 
+def stat_in_root(root: str, path: str) -> int | None:
+    """The mode (st_mode) of what `path` means once its links are followed; None where nothing is there."""
+    try:
+        with _parent(root, path) as (folder, name, _names):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except OSError:
+        return None
+
+
 def exists_in_root(root: str, path: str) -> bool:
     """Whether something has that name, be it a link to nothing, a loop of links or what cannot be entered."""
     folder, _unused, name = path.rstrip("/").rpartition("/")
