@@ -55,14 +55,15 @@ NOT_COVERED = {
 }
 
 
+pytest_plugins = ["tests.support.marking"]
+
+
 @pytest.fixture(scope="module")
-def cluster() -> t.Iterator[Cluster]:
-    found = Cluster()
-    found.clean()
-    [mark] = found.run(verdict("evil"), images=[image("evil", *NAMES, indexes=[INDEX])]).marks
+def cluster(prepared: Cluster) -> Cluster:
+    prepared.clean()
+    [mark] = prepared.run(verdict("evil"), images=[image("evil", *NAMES, indexes=[INDEX])]).marks
     assert mark.blocked == "proven"
-    yield found
-    found.close()
+    return prepared
 
 
 @pytest.mark.parametrize("way", REFUSED)

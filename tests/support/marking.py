@@ -104,6 +104,14 @@ class Cluster:
         install(self.admin, manifests(NAMESPACE, [EXEMPT]))
 
 
+@pytest.fixture(scope="session")
+def prepared() -> t.Iterator[Cluster]:
+    """The cluster, set up for marking; shared by all tests of marking."""
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
+
+
 def pod(image: str = "registry.example/innocent:1", **spec: t.Any) -> J:
     """A pod; `spec` overrides its specification."""
     containers = [{"name": "main", "image": image}]

@@ -212,8 +212,8 @@ class Marker:
             now_at, after = held.stage_of(digest), held.keys_of(digest)
             if (stage, before) != (now_at, after):
                 changed.add(digest)
-                self._outcome.before.extend(f"denied: {stage} {key} {digest}" for key in before)
-                self._outcome.after.extend(f"denied: {now_at} {key} {digest}" for key in after)
+                self._outcome.before.extend(_line(stage, key, digest) for key in before)
+                self._outcome.after.extend(_line(now_at, key, digest) for key in after)
         return changed
 
     # -- the proof -----------------------------------------------------------------------------------------------
@@ -263,6 +263,10 @@ class Marker:
             return
         for digest, reason in self._prover.allowed(sorted(lifted)).items():
             self._outcome.notes.append(f"{digest}: lifted, but a pod of it is still refused: {reason}")
+
+
+def _line(stage: str, key: str, digest: str) -> str:
+    return f"denied set, {stage}: {key}" if key == digest else f"denied set, {stage}: {key} (of {digest})"
 
 
 def _alone(verdict: Verdict) -> Image:

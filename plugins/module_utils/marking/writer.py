@@ -129,7 +129,7 @@ class Writer:
         for side, data in ((self._outcome.before, old), (self._outcome.after, new)):
             if data is not None:
                 status = data.get("status") or {}
-                words = [f"{name}={status.get(name)}" for name in ("state", "stage", "denied", "blocked")]
+                words = [f"{name}={status[name]}" for name in ("state", "stage", "denied", "blocked") if name in status]
                 side.append(f"ImageScan {digest}: {' '.join(words)} scanned {data['spec'].get('scannedAt')}")
 
     def _report(self, digest: str) -> str:
