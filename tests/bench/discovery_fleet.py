@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet for the measurements of discovery: pods with their statuses, OpenShift Images and streams, made through the API."""
+"""A fleet for the measurements of discovery, made through the API: pods with statuses, OpenShift Images, streams."""
 
 from __future__ import annotations
 

@@ -176,7 +176,8 @@ def test_short_names_mean_what_registries_conf_says(tmp_path):
     path = tmp_path / "registries.conf"
     path.write_text(
         'unqualified-search-registries = ["quay.io", "docker.io"]\n[aliases]\n"web" = "registry.example.org/shop/web"\n'
-        '[[registry]]\nprefix = "*.lab.example"\ninsecure = true\n[[registry]]\nlocation = "bad.example/x"\nblocked = true\n'
+        '[[registry]]\nprefix = "*.lab.example"\ninsecure = true\n'
+        '[[registry]]\nlocation = "bad.example/x"\nblocked = true\n'
     )
     conf = RegistriesConf(str(path))
     assert [str(name) for name in conf.expand(parse("nginx:1"))] == [

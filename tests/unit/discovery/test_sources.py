@@ -241,7 +241,7 @@ def test_the_second_run_reads_only_what_changed(tmp_path):
     what = [{"type": "workloads", "kinds": ["Pod"]}]
     first, _server = look(api, what, str(tmp_path))
     assert (first.changed, first.summary["sources"][0]["mode"]) == (True, "full")
-    again, server = look(api, what, str(tmp_path))  # another port: another server, so nothing is known of it
+    again, _server = look(api, what, str(tmp_path))  # another port: another server, so nothing is known of it
     assert (again.changed, again.summary["sources"][0]["mode"]) == (False, "full")
     with serving(api) as server:
         wish = Wish(dir=str(tmp_path), resolve="none", selection=EVERYTHING)

@@ -1,0 +1,151 @@
+"""Discovery on a real API server: what runs, what is scaled to zero, what changed, what is forbidden."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
+from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
+
+from tests.support.marking import admin
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BASE = {name: option.get("default") for name, option in ARGUMENTS.items()}
+SPACE, OTHER = "scap-test-discover", "scap-test-discover-other"
+DIGEST = f"sha256:{'a' * 64}"
+
+
+@pytest.fixture(scope="module")
+def owner():
+    client = admin()
+    for name in (SPACE, OTHER, "scap-images"):
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"scap-test": "discover"}},
+        }
+        client.apply(f"/api/v1/namespaces/{name}", body)
+    for name in (SPACE, OTHER):
+        user = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        client.apply(f"/api/v1/namespaces/{name}/serviceaccounts/default", user)
+    for thing in yaml.safe_load_all((ROOT / "examples" / "rbac" / "discover.yml").read_text()):
+        client.apply(_path(thing), thing)
+    yield client
+    for thing in yaml.safe_load_all((ROOT / "examples" / "rbac" / "discover.yml").read_text()):
+        client.delete(_path(thing))
+    for name in (SPACE, OTHER):
+        for path in ("pods", "serviceaccounts"):
+            client.request("DELETE", f"/api/v1/namespaces/{name}/{path}", params={"gracePeriodSeconds": 0})
+        client.delete(f"/apis/apps/v1/namespaces/{name}/deployments/zero")
+
+
+def _path(thing):
+    metadata, kind = thing["metadata"], thing["kind"]
+    if kind == "ServiceAccount":
+        return f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{metadata['name']}"
+    return f"/apis/{thing['apiVersion']}/{kind.lower()}s/{metadata['name']}"
+
+
+def _make(client, name, image, image_id="", namespace=SPACE):
+    """A pod that no scheduler takes, so that its status stays what it is told."""
+    spec = {
+        "schedulerName": "scap-test-none",
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "main", "image": image}],
+    }
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    try:
+        client.create(path, body)
+    except KubeError as error:
+        assert error.status == 409
+    entry = {
+        "name": "main",
+        "image": image,
+        "imageID": image_id,
+        "ready": True,
+        "restartCount": 0,
+        "state": {"running": {}},
+    }
+    status = {"phase": "Running", "containerStatuses": [entry] if image_id else []}
+    client.patch(f"{path}/{name}/status", {"status": status})
+
+
+def _discover(client, folder=None, **options):
+    """As the service account of the shipped rights."""
+    values = {**BASE, "host": client.host, "api_key": _token(client), "validate_certs": False, "resolve": "none"}
+    values.update({"sources": [{"type": "workloads"}], "namespaces": [SPACE], "dir": folder, **options})
+    return run(values, False)
+
+
+def _token(client, namespace="scap-images", name="discover"):
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    return client.create(path, body).json()["status"]["token"]
+
+
+def test_what_runs_and_what_is_scaled_to_zero_with_the_shipped_rights(owner):
+    _make(owner, "web", "registry.example/web:1", f"registry.example/web@{DIGEST}")
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "zero"},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {"containers": [{"name": "main", "image": "registry.example/idle:1"}]},
+            },
+        },
+    }
+    owner.apply(f"/apis/apps/v1/namespaces/{SPACE}/deployments/zero", deployment)
+    found = _discover(owner)
+    by = {image["reference"]: image for image in found["images"]}
+    assert by["docker://registry.example/web:1"]["digest"] == DIGEST
+    assert by["docker://registry.example/web:1"]["workloads"][0]["running"] is True
+    assert by["docker://registry.example/idle:1"]["workloads"][0]["kind"] == "Deployment"
+    assert [record for record in found["skipped"] if record["source"] == "workloads"] == []
+    assert len(_discover(owner, namespaces=[], namespace_selector="scap-test=discover")["images"]) >= 2
+
+
+def test_the_second_run_reads_only_the_changes(owner, tmp_path):
+    _make(owner, "stays", "registry.example/stays:1", f"registry.example/stays@{DIGEST}")
+    what = {"sources": [{"type": "workloads", "kinds": ["Pod"]}]}
+    first = _discover(owner, str(tmp_path), **what)
+    again = _discover(owner, str(tmp_path), **what)
+    assert (first["changed"], again["changed"]) == (True, False)
+    source = again["summary"]["sources"][0]
+    assert (source["mode"], source["requests"] <= 3) == ("incremental", True)
+    _make(owner, "comes", "registry.example/comes:1", f"registry.example/comes@{DIGEST.replace('a', 'b')}")
+    owner.request("DELETE", f"/api/v1/namespaces/{SPACE}/pods/stays", params={"gracePeriodSeconds": 0})
+    changed = _discover(owner, str(tmp_path), **what)
+    assert changed["summary"]["sources"][0]["mode"] == "incremental"
+    names = {image["reference"] for image in changed["images"]}
+    assert "docker://registry.example/comes:1" in names
+    assert "docker://registry.example/stays:1" not in names
+    assert names == {image["reference"] for image in _discover(owner, **what)["images"]}
+
+
+def test_a_checkpoint_that_is_too_old_leads_to_a_full_list(owner, tmp_path):
+    what = {"sources": [{"type": "workloads", "kinds": ["Pod"]}]}
+    _discover(owner, str(tmp_path), **what)
+    for path in (tmp_path / "discovery").glob("*.jsonl"):
+        head, _newline, rest = path.read_text().partition("\n")
+        version = head.partition('"resource_version":"')[2].partition('"')[0]
+        path.write_text(head.replace(f'"resource_version":"{version}"', '"resource_version":"1"') + "\n" + rest)
+    found = _discover(owner, str(tmp_path), **what)
+    assert found["summary"]["sources"][0]["mode"] == "full"
+    assert found["changed"] is False
+
+
+def test_a_user_without_rights_is_told_the_rule(owner):
+    _make(owner, "hidden", "registry.example/hidden:1", namespace=OTHER)
+    token = _token(owner, OTHER, "default")
+    found = _discover(owner, api_key=token, sources=[{"type": "workloads", "kinds": ["Pod"]}], namespaces=[OTHER])
+    assert found["images"] == []
+    reasons = {record["reference"]: record["reason"] for record in found["skipped"]}
+    assert 'resources: ["pods"], verbs: ["list"]' in reasons[f"/api/v1/namespaces/{OTHER}/pods"]
+    assert "/api/v1/nodes" in reasons
