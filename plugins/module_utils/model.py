@@ -85,6 +85,11 @@ def parse_time(text: str) -> datetime.datetime:
     return moment
 
 
+def guide_name(sha256: str, profile: str) -> str:
+    """Name of oscap's guide to a profile of a data stream, in the content folder of scap_dir."""
+    return f"{sha256}-{profile.rpartition('_profile_')[2]}.guide.html"
+
+
 def field(data: t.Any, name: str, kind: type[T], default: t.Any = dataclasses.MISSING) -> T:
     """`data[name]`, checked to be of `kind`; the default where it is absent and a default is given."""
     if not isinstance(data, dict):
@@ -269,6 +274,8 @@ class Content:
     """Hex digest of the file as evaluated before any compilation."""
     compiled_sha256: str = ""
     """Hex digest of what was really evaluated, where that was compiled from it."""
+    generated_at: str = ""
+    """When its publisher made it, as the content says; empty where it does not."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> Content:
@@ -278,6 +285,7 @@ class Content:
             profile=field(data, "profile", str, ""),
             sha256=field(data, "sha256", str),
             compiled_sha256=field(data, "compiled_sha256", str, ""),
+            generated_at=field(data, "generated_at", str, ""),
         )
 
 
@@ -475,6 +483,8 @@ class Vulnerability:
     fixed_in: list[str] = dataclasses.field(default_factory=list)
     """The version that fixes `packages[n]`, empty where the vendor has none."""
     description: str = ""
+    issued: str = ""
+    """Date of the vendor's advisory, YYYY-MM-DD; empty where the feed does not say."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> Vulnerability:
@@ -486,6 +496,7 @@ class Vulnerability:
             packages=strings(data, "packages"),
             fixed_in=strings(data, "fixed_in"),
             description=field(data, "description", str, ""),
+            issued=field(data, "issued", str, ""),
         )
 
 
@@ -518,6 +529,24 @@ class Results:
             profile=field(data, "profile", str, ""),
             benchmark=field(data, "benchmark", str, ""),
             generated_at=field(data, "generated_at", str, ""),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class FailedRule:
+    """A rule that failed and that no waiver took out; its long texts stand in results.json.gz."""
+
+    id: str
+    severity: str
+    """One of SEVERITIES, as the policy sees it."""
+    title: str = ""
+
+    @classmethod
+    def from_json(cls, data: t.Any) -> FailedRule:
+        return cls(
+            id=field(data, "id", str),
+            severity=_one_of(field(data, "severity", str), SEVERITIES, "a severity"),
+            title=field(data, "title", str, ""),
         )
 
 
@@ -600,6 +629,7 @@ class Verdict:
     evidence: str = ""
     """Folder of the evidence, relative to scap_dir."""
     index_digests: list[str] = dataclasses.field(default_factory=list)
+    failed: list[FailedRule] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         _one_of(self.state, STATES, "a verdict's state")
@@ -623,6 +653,7 @@ class Verdict:
             policy=PolicyRef.from_json(field(data, "policy", dict)),
             evidence=field(data, "evidence", str, ""),
             index_digests=strings(data, "index_digests"),
+            failed=[FailedRule.from_json(entry) for entry in field(data, "failed", list, [])],
         )
 
 

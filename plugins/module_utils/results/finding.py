@@ -15,6 +15,7 @@ from .text import clean, line
 
 _CVE = re.compile(r"\bCVE-[0-9]{4}-[0-9]{4,10}\b")
 _GRADE = re.compile(r"\((Critical|Important|Moderate|Low)\)\s*\Z", re.IGNORECASE)
+_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _OLDER = ("less than", "less than or equal")
 
 
@@ -26,6 +27,8 @@ class Advisory:
     title: str = ""
     cves: list[str] = dataclasses.field(default_factory=list)
     description: str = ""
+    issued: str = ""
+    """YYYY-MM-DD."""
 
 
 def read_advisory(definition: ET.Element) -> Advisory:
@@ -34,12 +37,15 @@ def read_advisory(definition: ET.Element) -> Advisory:
     grades: list[str] = []
     graded_cves: list[str] = []
     cves: dict[str, None] = {}
+    issued = ""
     metadata = next((child for child in definition if local(child.tag) == "metadata"), None)
     for element in () if metadata is None else metadata.iter():
         name = local(element.tag)
         text = element.text or ""
         if name in texts and not texts[name]:
             texts[name] = text
+        elif name == "issued" and not issued:
+            issued = _date(element.get("date") or text)
         elif name == "severity":
             grades.append(severity(text))
         elif name == "reference":
@@ -60,7 +66,13 @@ def read_advisory(definition: ET.Element) -> Advisory:
         title=title,
         cves=(list(cves) or list(dict.fromkeys(_CVE.findall(title))))[:1000],
         description=clean(texts["description"], 2000),
+        issued=issued,
     )
+
+
+def _date(text: str) -> str:
+    found = _DATE.match(text.strip()[:40])
+    return found.group() if found else ""
 
 
 def fixed_version(state: ET.Element) -> str | None:

@@ -276,6 +276,7 @@ class OvalReader:
                     packages=[package for package, _version in packages],
                     fixed_in=[version for _package, version in packages],
                     description=advisory.description,
+                    issued=advisory.issued,
                 )
             )
         return answer

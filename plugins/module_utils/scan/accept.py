@@ -34,9 +34,9 @@ from ..model import (
     to_json,
 )
 from ..results import merge, parse_file
+from ..store import RESULTS
 from .interface import Outcome, Settings
 
-RESULTS = "results.json.gz"
 ERROR_SUFFIX = "-error"
 _XCCDF = "arf.xml.gz"
 

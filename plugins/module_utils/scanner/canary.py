@@ -55,8 +55,21 @@ _OBJECTS: t.Mapping[str, tuple[str, str]] = {
 _WITHOUT_LOOK = frozenset(("variable", "family", "constant"))
 """Families that read nothing of the root."""
 _SILENT_OFFLINE = frozenset(
-    "uname shadow interface process58 routingtable runlevel sysctl selinuxboolean selinuxsecuritycontext "
-    "inetlisteningservers iflisteners systemdunitproperty systemdunitdependency".split()
+    (
+        "iflisteners",
+        "inetlisteningservers",
+        "interface",
+        "process58",
+        "routingtable",
+        "runlevel",
+        "selinuxboolean",
+        "selinuxsecuritycontext",
+        "shadow",
+        "sysctl",
+        "systemdunitdependency",
+        "systemdunitproperty",
+        "uname",
+    )
 )
 """Families that oscap refuses on an image: it says so of each object, and the rule is notapplicable or an error."""
 

@@ -17,7 +17,7 @@ from . import canary, rollcall
 from .confine import Sandbox
 from .contentinfo import ContentInfo
 from .evaluate import Evaluation, evaluate_oval
-from .packages import Inventory
+from .packages import Inventory, aptroot
 from .questions import INDEPENDENT, Answers, Question, document, read_answers
 from .texts import check_texts
 
@@ -44,7 +44,9 @@ class Probe:
         return f"{canary.VARIABLE}_found=1"
 
     def evaluate(self, sandbox: Sandbox, timeout: float) -> Evaluation:
-        """Plant the markers, evaluate, read the answers."""
+        """Prepare a dpkg root for libapt, plant the markers, evaluate, read the answers."""
+        if self._inventory.manager == "dpkg":
+            aptroot.prepare(self._root, sandbox.tools)
         canary.plant(self._root, self._token)
         os.makedirs(self._work, mode=0o700, exist_ok=True)
         definitions = os.path.join(self._work, f"{NAME}-definitions.xml")

@@ -32,6 +32,7 @@ from ..model import (
     ScanInfo,
     ScapError,
     StoredFile,
+    guide_name,
     now,
     to_json,
 )
@@ -41,8 +42,9 @@ from .acquire import Access, Resolved, Root, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home, private_mounts, without_execution
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
-from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, validate
+from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, generate_guide, validate
 from .packages import Inventory, read_inventory
+from .packages.aptroot import foreign_architectures
 from .packages.rebuild import install, rebuild
 from .probe import Probe
 from .request import Request
@@ -164,7 +166,9 @@ class Scan:
         home, out = os.path.join(self.work, "home"), os.path.join(self.work, "out")
         os.makedirs(out, mode=0o700)
         architecture = self.resolved.platform.split("/")[1] if "/" in self.resolved.platform else "amd64"
-        prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
+        native = DPKG_ARCHITECTURES.get(architecture, architecture)
+        packages = self.inventory.packages if self.inventory else []
+        prepare_home(home, native, foreign_architectures(packages, native))
         make_in_root(root, "run/.containerenv", b"")
         make_in_root(root, "proc", None)
         view = root
@@ -187,14 +191,20 @@ class Scan:
         )
 
     def _validate(self, sandbox: Sandbox, selected: Selected) -> None:
-        paths = [selected.datastream, *selected.oval] if selected.datastream else list(selected.oval)
-        for info, path in zip(selected.infos, paths):
-            kept = os.path.join(self.request.cache, f"{info.sha256}.valid-{self.oscap}") if self.request.cache else ""
-            if kept and os.path.exists(kept):
-                continue
-            validate(sandbox, info.kind, path, self.request.timeout)
+        """Once for each data stream and profile: oscap's validation, and its guide for the report."""
+        if selected.profile is None:
+            return
+        sha256, cache = selected.infos[0].sha256, self.request.cache
+        kept = os.path.join(cache, f"{sha256}.valid-{self.oscap}") if cache else ""
+        if not kept or not os.path.exists(kept):
+            validate(sandbox, selected.datastream, self.request.timeout)
             if kept:
                 write_whole(kept, b"")
+        guide = os.path.join(cache, guide_name(sha256, selected.profile.id)) if cache else ""
+        if guide and not os.path.exists(guide):
+            page = generate_guide(sandbox, selected.datastream, selected.profile.id, self.request.timeout)
+            if page:
+                write_whole(guide, page)
 
     def _keep(self, sandbox: Sandbox, selected: Selected, evaluations: t.Sequence[Evaluation]) -> None:
         """Compress the raw results into the staging folder, with what they have to be compared with."""
