@@ -73,7 +73,9 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
             raise ScapError("content_unsupported", f"{datastream}: is OVAL, not a data stream; give it as scap_oval")
         profile = choose_profile(info, request.profile, datastream)
         infos.append(info)
-        contents.append(Content("datastream", os.path.basename(datastream), profile.id, info.sha256, "", info.generated_at))
+        contents.append(
+            Content("datastream", os.path.basename(datastream), profile.id, info.sha256, "", info.generated_at)
+        )
     for path in request.oval:
         info = content_info(path, request.cache)
         if info.kind != "oval":
