@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -45,6 +46,12 @@ def layout() -> pathlib.Path:
             _make(pathlib.Path(scratch), new)
             replace_folder(new, folder)
     return folder
+
+
+def digests(layout: pathlib.Path) -> dict[str, str]:
+    """Tags to the digests of their manifests."""
+    index = json.loads((layout / "index.json").read_text())
+    return {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in index["manifests"]}
 
 
 _RECIPE = ("demo_images.py", "oci_layout.py", "repair.sh")
