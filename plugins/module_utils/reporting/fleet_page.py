@@ -13,6 +13,8 @@ from ..model import STATES, Verdict
 from .page import STATE_NAMES, frame, state, text
 
 _ORDER = list(STATE_NAMES)
+_WORDS = 2
+"""Columns of the table that hold words."""
 
 
 class Row(t.NamedTuple):
@@ -75,15 +77,17 @@ def render(rows: t.Sequence[Row], made_at: str) -> t.Iterator[str]:
 
 def table(rows: t.Sequence[Row]) -> list[str]:
     """The same for a terminal, one line an image."""
-    lines = [("image", "verdict", "high", "medium", "low", "packages", "seconds")]
+    lines: list[tuple[str, ...]] = [("image", "verdict", "high", "medium", "low", "packages", "seconds")]
     for entry in sorted(rows, key=lambda one: (STATES.index(one.state), one.reference)):
         numbers = (entry.high, entry.medium, entry.low, entry.packages)
         lines.append((entry.reference, entry.state, *(str(number) for number in numbers), f"{entry.seconds:.1f}"))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return ["  ".join(_cells(line, widths)).rstrip() for line in lines]
+
+
+def _cells(line: t.Sequence[str], widths: t.Sequence[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
     return [
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths))
-        )
-        for line in lines
+        cell.ljust(width) if place < _WORDS else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(line, widths))
     ]

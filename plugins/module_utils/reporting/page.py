@@ -47,8 +47,8 @@ def text(value: t.Any) -> str:
 def frame(title: str) -> tuple[str, str]:
     """(what stands before the content of a page, what stands behind it)."""
     head = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"
-        content="width=device-width">'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="Content-Security-Policy" content="{text(_POLICY)}"><title>{text(title)}</title>'
         f"<style>{_STYLE}</style></head><body><main>\n"
     )

@@ -104,7 +104,7 @@ class LayerStream(io.RawIOBase):
     def _decompressed(self) -> bytes:
         if self._process is not None:
             assert self._process.stdout is not None
-            return self._process.stdout.read(_BLOCK)
+            return bytes(self._process.stdout.read(_BLOCK))
         while True:
             if self._inflate is not None and self._inflate.unconsumed_tail:
                 raw = self._inflate.unconsumed_tail

@@ -28,8 +28,8 @@ _KNOWN: t.Sequence[tuple[str, str, str]] = (
         "the registry speaks plain HTTP; set scap_validate_certs to false if that is meant",
     ),
     (
-        r"manifest unknown|name unknown|not found|no such image|NAME_UNKNOWN|MANIFEST_UNKNOWN|does not exist|no
-        image found|"
+        r"manifest unknown|name unknown|not found|no such image|NAME_UNKNOWN|MANIFEST_UNKNOWN|does not exist|"
+        r"no image found|"
         r"no descriptor found|expected \d+ images? .*got 0",
         "image_unknown",
         "there is no such image; check the name and the tag",
@@ -40,8 +40,8 @@ _KNOWN: t.Sequence[tuple[str, str, str]] = (
         "what came is not what its digest promises: it was damaged on the way or in the registry; push the image again",
     ),
     (
-        r"connection refused|no route to host|no such host|i/o timeout|connection reset|EOF|network is
-        unreachable|\b5\d\d\b",
+        r"connection refused|no route to host|no such host|i/o timeout|connection reset|EOF|"
+        r"network is unreachable|\b5\d\d\b",
         "registry_down",
         "the registry does not answer; check that it runs and can be reached from here",
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tarfile
 
 from ...files import write_json
@@ -59,8 +60,7 @@ def extract_layout(archive: str, text: str, folder: str) -> None:
                 if source is None:
                     continue
                 with open(os.path.join(folder, match[1]), "wb") as target:
-                    for block in iter(lambda: source.read(_BLOCK), b""):
-                        target.write(block)
+                    shutil.copyfileobj(source, target, _BLOCK)
     except FileNotFoundError as error:
         raise ScapError("image_unknown", f"{text}: there is no file {archive}; check the path") from error
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
