@@ -82,8 +82,8 @@ $(link):
 	@ln -sfn $(CURDIR) $@
 
 build/collections/.made: $(sources) | .venv/.runtime
-	@mkdir -p build/galaxy
-	@rm -rf $(installed) build/galaxy/*.tar.gz
-	@.venv/bin/ansible-galaxy collection build --force --output-path build/galaxy . >/dev/null
-	@.venv/bin/ansible-galaxy collection install --force --offline --no-deps -p build/collections build/galaxy/*.tar.gz >/dev/null
-	@touch $@
+	@mkdir -p $(dir $(installed)) && exec 9>build/lock && flock 9 && rm -rf build/galaxy && mkdir build/galaxy && \
+	.venv/bin/ansible-galaxy collection build --output-path build/galaxy . >/dev/null && \
+	ANSIBLE_COLLECTIONS_PATH=build/galaxy .venv/bin/ansible-galaxy collection install --offline --no-deps -p build/galaxy \
+	    build/galaxy/*.tar.gz >/dev/null && \
+	rm -rf $(installed) && mv build/galaxy/ansible_collections/scap/images $(installed) && touch $@
