@@ -1,0 +1,85 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bare API server (etcd and kube-apiserver, no controllers, no nodes) for measurements with many objects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import typing as t
+
+from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
+from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
+
+TOOLS = pathlib.Path.home() / ".cache" / "scap-images" / "tools"
+_TOKEN = "tests-admin-token"
+_START_SECONDS = 120
+
+
+def binary() -> str | None:
+    """The kube-apiserver that `make cluster` has built, or one on the PATH."""
+    named = os.environ.get("SCAP_TEST_APISERVER")
+    found = [named] if named else [str(path) for path in sorted(TOOLS.rglob("kube-apiserver")) if path.is_file()]
+    return found[-1] if found else shutil.which("kube-apiserver")
+
+
+@contextlib.contextmanager
+def running(program: str, folder: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
+    """The authentication options of a server that runs, its data in `folder`."""
+    etcd, peer, port = (_port() for _number in range(3))
+    (folder / "tokens.csv").write_text(f"{_TOKEN},admin,1,system:masters\n")
+    key = folder / "key.pem"
+    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    commands = [
+        [
+            *("etcd", "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+            *(
+                "--listen-client-urls",
+                f"http://127.0.0.1:{etcd}",
+                "--advertise-client-urls",
+                f"http://127.0.0.1:{etcd}",
+            ),
+            *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
+        ],
+        [
+            *(program, f"--etcd-servers=http://127.0.0.1:{etcd}", "--service-cluster-ip-range=10.96.0.0/16"),
+            *(f"--secure-port={port}", "--bind-address=127.0.0.1", f"--cert-dir={folder / 'certs'}"),
+            *(f"--token-auth-file={folder / 'tokens.csv'}", f"--service-account-key-file={key}"),
+            *(f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc"),
+            *("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"),
+        ],
+    ]
+    options = {"host": f"https://127.0.0.1:{port}", "api_key": _TOKEN, "validate_certs": False}
+    with contextlib.ExitStack() as stack:
+        for command in commands:
+            log = stack.enter_context((folder / f"{pathlib.Path(command[0]).name}.log").open("wb"))
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        _await(options)
+        yield options
+
+
+def _await(options: dict[str, t.Any]) -> None:
+    client = connect(options)
+    end = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            client.request("GET", "/readyz", patience=0)
+            return
+        except KubeError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def _port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
