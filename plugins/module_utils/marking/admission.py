@@ -83,7 +83,6 @@ def _policy(name: str, rules: list[J], spec: str, failure: str, exempt: t.Sequen
             "failurePolicy": failure,
             "paramKind": {"apiVersion": API_VERSION, "kind": "DeniedImages"},
             "matchConstraints": {"namespaceSelector": _outside(exempt), "resourceRules": rules},
-            "matchConditions": [{"name": "outside-the-system", "expression": expressions.OUTSIDE_THE_SYSTEM}],
             "variables": expressions.variables(spec),
             "validations": [
                 {

@@ -42,46 +42,43 @@ def variables(spec: str) -> list[J]:
     `spec`: CEL of the pod specification in `object`.
     """
     old = spec.replace("object", "oldObject")
+    here = _named("variables.spec")
     host = "'^([^/]*[.:][^/]*|localhost|[^/]*[A-Z][^/]*)/'"
     path = "i.substring(i.indexOf('/'))"
     ports = "".join(f".replace('{port}/', '/', 1)" for port in DEFAULT_PORTS)
     hub = " || ".join(f"i.startsWith('{name}/')" for name in DOCKER_HUB)
+    system = " || ".join(f"request.namespace.startsWith('{prefix}')" for prefix in SYSTEM_PREFIXES)
+    today = "has(object.metadata.creationTimestamp) ? string(object.metadata.creationTimestamp).substring(0, 10) : ''"
     steps = [
         ("spec", spec),
-        ("named", _named("variables.spec")),
         ("old", f"request.operation == 'UPDATE' ? dyn({old}) : dyn({{}})"),
-        ("before", f"request.operation == 'UPDATE' ? ({_named('variables.old')}) : []"),
+        ("before", _named("variables.old")),
         (
             "images",
-            "variables.named.filter(n, !(n in variables.before)).map(n, n.split(' ', 3)[2].trim())",
+            f"({system}) ? [] : "
+            f"(request.operation == 'UPDATE' ? ({here}).filter(n, !(n in variables.before)) : ({here}))"
+            ".map(n, n.split(' ', 3)[2].trim())",
         ),
-        ("digests", "variables.images.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"),
         (
             "tagged",
-            "variables.images.filter(i, !i.contains('@') && i != '')"
+            "variables.images.filter(i, !i.contains('@'))"
             ".map(i, i.substring(i.lastIndexOf('/') + 1).contains(':') ? i : i + ':latest')",
         ),
         (
-            "hosted",
-            f"variables.tagged.map(i, i.matches({host}) ? i : 'docker.io/' + i)"
+            "keys",
+            "variables.images.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"
+            f" + variables.tagged.map(i, i.matches({host}) ? i : 'docker.io/' + i)"
             f".map(i, (i.substring(0, i.indexOf('/')).lowerAscii() + {path}){ports})"
             f".map(i, ({hub}) ? 'docker.io' + {path} : i)"
-            ".map(i, i.matches('^docker[.]io/[^/]*$') ? 'docker.io/library' + i.substring(9) : i)",
+            ".map(i, i.matches('^docker[.]io/[^/]*$') ? 'docker.io/library' + i.substring(9) : i)"
+            f" + variables.tagged.filter(i, !i.matches({host}))",
         ),
-        (
-            "keys",
-            f"variables.digests + variables.hosted + variables.tagged.filter(i, !i.matches({host}))",
-        ),
-        ("exempt", "has(params.spec.exempt) ? params.spec.exempt : {}"),
-        (
-            "today",
-            "has(object.metadata.creationTimestamp) ? string(object.metadata.creationTimestamp).substring(0, 10) : ''",
-        ),
+        ("today", today),
         (
             "denied",
-            "variables.keys.filter(k, k in params.spec.images && !["
-            "request.namespace + ' ' + k, '* ' + k].exists(n, n in variables.exempt &&"
-            " variables.exempt[n].substring(0, 10) >= variables.today))",
+            "variables.keys.filter(k, k in params.spec.images && !(has(params.spec.exempt) && ["
+            "request.namespace + ' ' + k, '* ' + k].exists(n, n in params.spec.exempt &&"
+            " params.spec.exempt[n].substring(0, 10) >= variables.today)))",
         ),
     ]
     return [{"name": name, "expression": expression} for name, expression in steps]
@@ -96,7 +93,5 @@ MESSAGE = (
     " + (has(params.spec.help) && params.spec.help != '' ? '; exemptions: ' + params.spec.help : '')"
 )
 """Every denied key of the request; the API server falls back on the plain message beyond 5 KiB."""
-
-OUTSIDE_THE_SYSTEM = " && ".join(f"!request.namespace.startsWith('{prefix}')" for prefix in SYSTEM_PREFIXES)
 
 DRY_RUN = "request.dryRun"
