@@ -43,7 +43,7 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "srcpkgcache.bin";
 APT::Architecture "%s";
-APT::Architectures { %s };
+APT::Architectures { "%s"; };
 """
 _RPMMACROS = b"%_dbpath /var/lib/rpm\n"
 
@@ -157,15 +157,11 @@ class Sandbox:
         return argv
 
 
-def prepare_home(folder: str, architecture: str, foreign: t.Sequence[str] = ()) -> None:
-    """Write the configuration of librpm and libapt.
-
-    `architecture`: dpkg's name of the image's (amd64 ...), `foreign`: of those beside it that packages are there for.
-    """
+def prepare_home(folder: str, architecture: str) -> None:
+    """Write the configuration of librpm and libapt; `architecture`: dpkg's name of the image's (amd64 ...)."""
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    names = [name.encode("ascii", "ignore") for name in (architecture, *foreign)]
-    every = b" ".join(b'"%s";' % name for name in names)
-    write_whole(os.path.join(folder, "apt.conf"), _APT_CONF % (names[0], every), 0o644)
+    name = architecture.encode("ascii", "ignore")
+    write_whole(os.path.join(folder, "apt.conf"), _APT_CONF % (name, name), 0o644)
     write_whole(os.path.join(folder, ".rpmmacros"), _RPMMACROS, 0o644)
 
 

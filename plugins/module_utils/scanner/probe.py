@@ -19,7 +19,7 @@ from .contentinfo import ContentInfo
 from .evaluate import Evaluation, evaluate_oval
 from .packages import Inventory, aptroot
 from .questions import INDEPENDENT, Answers, Question, document, read_answers
-from .texts import check_texts
+from .texts import Texts
 
 NAME = "probe"
 _ITEMS = frozenset(("rpminfo", "dpkginfo", "password", "filehash58"))
@@ -32,7 +32,7 @@ class Probe:
     def __init__(self, root: str, inventory: Inventory, infos: t.Sequence[ContentInfo], work: str) -> None:
         self._root = root
         self._inventory = inventory
-        self._infos = infos
+        self._texts = Texts(root, infos)
         self._families = {family for info in infos for family in info.families}
         self._token = secrets.token_hex(8)
         self._work = work
@@ -47,6 +47,7 @@ class Probe:
         """Prepare a dpkg root for libapt, plant the markers, evaluate, read the answers."""
         if self._inventory.manager == "dpkg":
             aptroot.prepare(self._root, sandbox.tools)
+        self._texts.relink()
         canary.plant(self._root, self._token)
         os.makedirs(self._work, mode=0o700, exist_ok=True)
         definitions = os.path.join(self._work, f"{NAME}-definitions.xml")
@@ -61,9 +62,9 @@ class Probe:
         return [
             rollcall.check(self._inventory, self._answers, self._families),
             *canary.checks(self._root, self._families, self._answers),
-            check_texts(self._root, self._infos),
+            self._texts.check(),
         ]
 
     def _document(self) -> str:
-        asked = [*rollcall.questions(self._inventory), *canary.questions(self._families, self._token)]
+        asked = [*rollcall.questions(self._inventory), *canary.questions(self._root, self._families, self._token)]
         return document(asked or [Question("nothing", "family", INDEPENDENT, "", "any_exist")])

@@ -44,7 +44,6 @@ from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
 from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, generate_guide, validate
 from .packages import Inventory, read_inventory
-from .packages.aptroot import foreign_architectures
 from .packages.rebuild import install, rebuild
 from .probe import Probe
 from .request import Request
@@ -166,9 +165,7 @@ class Scan:
         home, out = os.path.join(self.work, "home"), os.path.join(self.work, "out")
         os.makedirs(out, mode=0o700)
         architecture = self.resolved.platform.split("/")[1] if "/" in self.resolved.platform else "amd64"
-        native = DPKG_ARCHITECTURES.get(architecture, architecture)
-        packages = self.inventory.packages if self.inventory else []
-        prepare_home(home, native, foreign_architectures(packages, native))
+        prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
         make_in_root(root, "run/.containerenv", b"")
         make_in_root(root, "proc", None)
         view = root

@@ -25,9 +25,11 @@ _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 class _Walk:
     """The directories from the root down to where a path has led so far."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, relink: bool = False) -> None:
         self.handles = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
         self.names: list[str] = []
+        self.relink = relink
+        self.followable = True
 
     def close(self) -> None:
         for handle in self.handles:
@@ -52,6 +54,8 @@ class _Walk:
             links += 1
             if links > MAX_LINKS:
                 raise OSError(f"{path}: too many links")
+            if self.relink:
+                self.make_relative(part, target)
             if target.startswith("/"):
                 while self.names:
                     self.leave()
@@ -74,6 +78,17 @@ class _Walk:
     def enter(self, part: str) -> None:
         self.handles.append(os.open(part, _DIRECTORY, dir_fd=self.handles[-1]))
         self.names.append(part)
+
+    def make_relative(self, part: str, target: str) -> None:
+        depth = 0 if target.startswith("/") else len(self.names)
+        for step in target.split("/"):
+            depth += {"": 0, ".": 0, "..": -1}.get(step, 1)
+            if depth < 0:
+                self.followable = False
+                return
+        if target.startswith("/"):
+            os.unlink(part, dir_fd=self.handles[-1])
+            os.symlink("../" * len(self.names) + target.lstrip("/"), part, dir_fd=self.handles[-1])
 
     def leave(self) -> None:
         if self.names:
@@ -201,6 +216,23 @@ def exists_in_root(root: str, path: str) -> bool:
         return False
     except OSError:
         return True
+
+
+def relink_in_root(root: str, path: str) -> bool:
+    """Make the absolute links on the way of `path` relative, so that they lead to the same place for a program that
+    only puts the root's path in front of it; False where one leads above the root, or cannot be changed.
+    """
+    try:
+        walk = _Walk(root, relink=True)
+        try:
+            walk.to(path)
+            return walk.followable
+        finally:
+            walk.close()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 def make_in_root(root: str, path: str, data: bytes | None) -> None:

@@ -15,7 +15,7 @@ import stat
 import typing as t
 
 from ..model import Check, ScapError
-from .rootpath import list_in_root, read_in_root, stat_in_root
+from .rootpath import list_in_root, read_in_root, relink_in_root, stat_in_root
 
 MAX_BYTES = 64 * 1024 * 1024
 _MAX_FILES = 20_000
@@ -91,27 +91,50 @@ class HasTexts(t.Protocol):
     def texts(self) -> list[str]: ...
 
 
-def check_texts(root: str, infos: t.Iterable[HasTexts]) -> Check:
-    """The check `texts`: every file that is read can be read whole."""
-    wanted = sorted({text for info in infos for text in info.texts})
-    listed: dict[str, list[str]] = {}
-    paths: set[str] = set()
-    for text in wanted:
-        folder, _newline, name = text.partition("\n")
-        if name.startswith("^"):
-            if folder not in listed:
-                listed[folder] = list_in_root(root, folder)
-            paths.update(_matching(folder, name, listed[folder]))
-        else:
-            paths.add(f"{folder}/{name}")
-    hiding = [
-        f"{path} ({why})" for path, why in ((path, _why(root, path)) for path in sorted(paths)[:_MAX_FILES]) if why
-    ]
-    if len(paths) > _MAX_FILES:
-        hiding.append(f"more than {_MAX_FILES} files: the others were not looked at")
-    if hiding:
-        return Check("texts", False, f"hidden from the textfilecontent54 probe: {', '.join(hiding[:_SHOWN])}")
-    return Check("texts", True, f"none of the {len(paths)} files that the content names hides lines")
+class Texts:
+    """The files of one root that content reads."""
+
+    def __init__(self, root: str, infos: t.Iterable[HasTexts]) -> None:
+        self._root = root
+        self._wanted = sorted({text for info in infos for text in info.texts})
+        self._astray: set[str] = set()
+
+    def relink(self) -> None:
+        """Make absolute links on the way to these files relative, in the throw-away root.
+
+        oscap puts the root's path in front of a file's and lets the kernel follow its links: an absolute one leads out
+        of the root, and the file is taken for absent.
+        """
+        for path in sorted(self._paths()):
+            if not relink_in_root(self._root, path):
+                self._astray.add(path)
+
+    def check(self) -> Check:
+        """The check `texts`: every file that is read can be read whole."""
+        paths = sorted(self._paths())
+        hiding = [f"{path} (its link leads out of the image)" for path in paths if path in self._astray]
+        for path in paths[:_MAX_FILES]:
+            why = _why(self._root, path)
+            if why:
+                hiding.append(f"{path} ({why})")
+        if len(paths) > _MAX_FILES:
+            hiding.append(f"more than {_MAX_FILES} files: the others were not looked at")
+        if hiding:
+            return Check("texts", False, f"hidden from the textfilecontent54 probe: {', '.join(hiding[:_SHOWN])}")
+        return Check("texts", True, f"none of the {len(paths)} files that the content names hides lines")
+
+    def _paths(self) -> set[str]:
+        listed: dict[str, list[str]] = {}
+        paths: set[str] = set()
+        for text in self._wanted:
+            folder, _newline, name = text.partition("\n")
+            if name.startswith("^"):
+                if folder not in listed:
+                    listed[folder] = list_in_root(self._root, folder)
+                paths.update(_matching(folder, name, listed[folder]))
+            else:
+                paths.add(f"{folder}/{name}")
+        return paths
 
 
 def _matching(folder: str, pattern: str, names: t.Sequence[str]) -> t.Iterator[str]:

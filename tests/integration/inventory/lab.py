@@ -44,7 +44,7 @@ class Lab:
     def unpack(self, name: str) -> None:
         """Fill the root with a root of the shared data."""
         with tarfile.open(shared_data.path("roots", f"{name}.tar.xz")) as archive:
-            archive.extractall(self.root)  # noqa: S202 it is ours
+            archive.extractall(self.root)
 
     def database(self, source: str, name: str, place: str = "var/lib/rpm") -> None:
         """Put a database of the shared data into the root."""

@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-import typing as t
 
-from ...model import Package
 from ..rootpath import remove_in_root, stat_in_root, write_in_root
 
 _TABLES = "usr/share/dpkg"
 _NEEDED = ("cputable", "tupletable")
 _CACHES = ("var/cache/apt/pkgcache.bin", "var/cache/apt/srcpkgcache.bin")
-_ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,40}\Z")
 
 
 def prepare(root: str, tools: str) -> None:
@@ -34,9 +30,3 @@ def prepare(root: str, tools: str) -> None:
         if (mode is None or not stat.S_ISREG(mode)) and os.path.isfile(ours):
             with open(ours, "rb") as stream:
                 write_in_root(root, path, stream.read())
-
-
-def foreign_architectures(packages: t.Iterable[Package], native: str) -> list[str]:
-    """The architectures beside the native one that packages are installed for: libapt sees none of others."""
-    names = {package.arch for package in packages if package.manager == "dpkg"}
-    return sorted(name for name in names - {"", "all", native} if _ARCHITECTURE.match(name))
