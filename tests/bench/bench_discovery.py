@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What discovery costs: 20,000 pods on an API server of its own, 1,000 tags of a registry, a play with 10,000 images."""
+"""What discovery costs: 20,000 pods on an API server, 1,000 tags of a real registry, a play with 10,000 images."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ class Transport:
         self._lock = threading.Lock()
         self._authorization: dict[tuple[str, str], tuple[str, float]] = {}
         self._plain: set[str] = set()
+        self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
 
     def ask(
         self,
@@ -181,11 +182,19 @@ class Transport:
         return connection
 
     def _context(self, server: str, insecure: bool) -> ssl.SSLContext:
-        context = ssl.create_default_context()
+        with self._lock:
+            context = self._contexts.get((server, insecure))
+            if context is None:
+                context = self._contexts[server, insecure] = self._new_context(server, insecure)
+        return context
+
+    def _new_context(self, server: str, insecure: bool) -> ssl.SSLContext:
         if insecure:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             return context
+        context = ssl.create_default_context()
         _own_authorities(context, server)
         if self._ca_file:
             try:
