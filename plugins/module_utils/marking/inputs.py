@@ -67,6 +67,8 @@ def key_of(name: str) -> str:
     """The key of a digest or of a reference with a tag or a digest; ScapError for anything else."""
     if is_digest(name):
         return name
+    if name.startswith("sha256:"):
+        raise ScapError("reference_invalid", f"{name!r} is no digest (sha256: and 64 lower-case hex digits)")
     bare = name[len("docker://") :] if name.startswith("docker://") else name
     key = keys.canonical(bare)
     if not is_digest(key) and not keys.of_reference(bare):
