@@ -62,7 +62,7 @@ class _Database:
         self._usable = self._size - data[20]
         if self._usable < 480:
             raise why(f"pages with {data[20]} reserved bytes")
-        self._newer, pages = _log(wal, self._size)
+        self._newer, pages = _log(wal, self._size, why)
         if not pages:
             pages = len(data) // self._size
             change, claimed, valid_for = data[24:28], int.from_bytes(data[28:32], "big"), data[92:96]
@@ -178,35 +178,38 @@ class _Database:
         return value, place
 
 
-def _log(wal: bytes, size: int) -> tuple[dict[int, bytes], int]:
+def _log(wal: bytes, size: int, why: Why) -> tuple[dict[int, bytes], int]:
     """The committed pages of a write-ahead log, and the database's size in pages after them (0: there are none).
 
-    Frames after the last commit, or after one whose salt or checksum is wrong, do not count, as with SQLite itself.
+    SQLite passes over a log, or an end of one, that is broken or was never committed; here that is damage. Frames of an
+    earlier log, which have another salt, end it.
     """
-    if len(wal) < 32:
+    if not wal:
         return {}, 0
+    if len(wal) < 32 or (len(wal) - 32) % (24 + size):
+        raise why("its write-ahead log breaks off")
     magic, _version, page_size = struct.unpack_from(">III", wal)
     order = ">" if magic & 1 else "<"
-    if magic not in _WAL_MAGIC or page_size != size:
-        return {}, 0
     checksum = _sum(wal[:24], order, (0, 0))
-    if checksum != struct.unpack_from(">II", wal, 24):
-        return {}, 0
+    if magic not in _WAL_MAGIC or page_size != size or checksum != struct.unpack_from(">II", wal, 24):
+        raise why("its write-ahead log is of another file")
     committed: dict[int, bytes] = {}
     waiting: dict[int, bytes] = {}
     pages = 0
-    for place in range(32, len(wal) - 24 - size + 1, 24 + size):
+    for place in range(32, len(wal), 24 + size):
         number, after = struct.unpack_from(">II", wal, place)
         if wal[place + 8 : place + 16] != wal[16:24]:
             break
         page = wal[place + 24 : place + 24 + size]
         checksum = _sum(page, order, _sum(wal[place : place + 8], order, checksum))
         if checksum != struct.unpack_from(">II", wal, place + 16):
-            break
+            raise why("a checksum of its write-ahead log is wrong")
         waiting[number] = page
         if after:
             committed.update(waiting)
             waiting, pages = {}, after
+    if waiting:
+        raise why("its write-ahead log ends within a transaction")
     return committed, pages
 
 
