@@ -19,11 +19,10 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.packages.rebui
 from ansible_collections.scap.images.plugins.module_utils.scanner.probe import Probe
 from ansible_collections.scap.images.plugins.module_utils.scanner.questions import document, read_answers
 
-from tests.support import shared_data
+from tests.support import shared_data, trixie
 
-TOOLS = {"1.3.7": "/", "1.4.2": os.environ.get("SCAP_TEST_TRIXIE", "/tmp/scap-trixie")}
-"""Version of oscap to the root that holds it; the second is made with
-`mmdebstrap --variant=apt --include=openscap-scanner,openscap-common,rpm trixie`."""
+TOOLS = {"1.3.7": "/", "1.4.2": trixie.path()}
+"""Version of oscap to the root that holds it; tests/setup/trixie makes the second."""
 
 
 def versions() -> list[str]:
