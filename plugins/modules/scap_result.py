@@ -7,76 +7,103 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: scap_result
-short_description: Judge scan results by a policy
+short_description: Judge the results of OpenSCAP under a policy
 version_added: 0.1.0
 author:
   - scap.images contributors (@scap-images)
 description:
-  - Judges the latest evidence of each image that M(scap.images.image_scan) left in O(dir), and writes
-    C(verdicts.jsonl) there.
-  - Or judges one result file that any scanner wrote, O(path).
-  - A verdict is C(compliant) only where the scan is proven. Results without a proof of coverage (O(path)) are
-    C(non_compliant) or
-    C(error), never C(compliant).
+  - Reads what M(scap.images.image_scan) left in O(dir), judges the latest evidence of each image under the policies
+    that select it, and writes one verdict an image to C(verdicts.jsonl) in O(dir).
+  - A verdict is V(compliant) only where its coverage is proven and no policy objects. What is not proven is V(error).
+  - With O(path), one result that any tool wrote (ARF, XCCDF or OVAL) is judged. It brings no proof of coverage, so it
+    can be V(non_compliant) or V(error), but never V(compliant).
 options:
   dir:
     description:
-      - The folder that M(scap.images.image_scan) worked in. Exactly one of O(dir) and O(path) is needed.
+      - The folder that holds everything a run writes.
+      - Exactly one of O(dir) and O(path) is needed.
     type: path
   path:
     description:
-      - An ARF, an XCCDF result or OVAL results, plain or compressed by gzip, bzip2 or xz.
+      - An ARF, XCCDF or OVAL result file, plain or compressed with gzip, bzip2 or xz. Nothing is written.
     type: path
+  reference:
+    description:
+      - With O(path), the image that the result is about. The result's own name for its target where it is left out.
+    type: str
   policy:
     description:
-      - What is tolerated. The default policy tolerates no failed rule and no finding of severity critical or high.
-      - A mapping with C(name), and C(rules) and C(vulnerabilities), which map severities (C(critical), C(high),
-        C(medium), C(low),
-        C(unknown)) to the number of findings that are tolerated. A severity that is not named may have any number.
-    type: dict
+      - YAML files with policies. Of the policies that select an image the strictest wins.
+      - The default policy where it is left out, and for an image that none of them selects. It denies any failed rule,
+        and any true OVAL definition of class patch or vulnerability, of high or critical severity.
+    type: list
+    elements: path
+    default: []
+  waivers:
+    description:
+      - YAML files with waivers.
+    type: list
+    elements: path
+    default: []
+  compare:
+    description:
+      - YAML files with policies that the images are judged under a second time, without consequence.
+        RV(compared) says which images would change their state.
+    type: list
+    elements: path
 attributes:
   check_mode:
-    description: Judges, and writes nothing.
+    description: Can run in check mode; the verdicts are returned and not written.
     support: full
   diff_mode:
-    description: Shows the images whose state changed.
+    description: Shows the images whose state or policy changes, one a line.
     support: full
   idempotent:
-    description: Judging the same evidence by the same policy changes nothing but the time of judgement.
-    support: full
+    description:
+      - A verdict that is what it was keeps the time at which it was first reached, and nothing is written again.
+      - The age of scans, feeds, fixes and waivers is measured by the clock.
+    support: partial
   platform:
-    description: Runs wherever the files are.
+    description: Runs wherever the requirements are met.
     platforms: posix
     support: full
 requirements:
   - python >= 3.9
+  - PyYAML, for O(policy) and O(waivers)
+  - jmespath, for policies with conditions
 seealso:
   - module: scap.images.image_scan
   - module: scap.images.scap_report
 """
 
 EXAMPLES = r"""
-- name: Judge everything that was scanned
+- name: Judge what was scanned
   scap.images.scap_result:
     dir: ./scap-images
+    policy: [policies/production.yml]
+    waivers: [waivers.yml]
   register: judged
 
-- name: Tolerate three high findings of the compliance profile
+- name: Stop unless every image is compliant
+  ansible.builtin.assert:
+    that: judged.summary.states.compliant == judged.summary.images
+
+- name: Judge a result that the compliance operator wrote
+  scap.images.scap_result:
+    path: /tmp/xccdf-result.xml.bz2
+    reference: docker://registry.example.org/shop/web:1.4
+
+- name: Which images would a stricter policy stop
   scap.images.scap_result:
     dir: ./scap-images
-    policy:
-      name: migration
-      rules: {critical: 0, high: 3}
-      vulnerabilities: {critical: 0, high: 0}
-
-- name: Judge a result that another tool wrote
-  scap.images.scap_result:
-    path: /tmp/arf.xml.bz2
+    policy: [policies/production.yml]
+    compare: [policies/next-year.yml]
+  check_mode: true
 """
 
 RETURN = r"""
 verdicts:
-  description: The verdicts; left out where there are more than 100, they stand in C(verdicts.jsonl) then.
+  description: The verdicts, the strictest state first; left out where there are more than 100.
   returned: always
   type: list
   elements: dict
@@ -86,46 +113,50 @@ verdicts:
         digest: sha256:7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc
         platform: linux/amd64
         os: debian 11
-      state: compliant
+      state: non_compliant
+      reasons:
+        - code: failed_rules
+          message: "1 failed rules of high severity, 0 allowed: package_telnetd_removed"
+      severity: {critical: 0, high: 1, medium: 3, low: 0, unknown: 0}
+      scanned_at: "2026-11-20T10:00:00Z"
+      judged_at: "2026-11-20T10:00:05Z"
+      policy:
+        name: default
+        sha256: 5f0c51a8dbf3a9b2b4b26a8e42cb5ae8e0b3f0d0c95b7b4e11c1d2e5c4a3f201
+verdicts_file:
+  description: The file that holds all of them.
+  returned: with O(dir)
+  type: str
+  sample: /srv/scap-images/verdicts.jsonl
+compared:
+  description: The images whose state would be another under O(compare).
+  returned: with O(compare)
+  type: list
+  elements: dict
+  sample:
+    - reference: docker://registry.example.org/shop/web:1.4
+      digest: sha256:7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc
+      before: compliant
+      after: non_compliant
+      policy: next-year
+      reasons: ["failed_rules: 3 failed rules of medium severity, 0 allowed: a, b, c"]
 summary:
-  description: Number of images in each state, and of findings of each severity.
+  description: The number of images, of verdicts by state, and of findings by severity that count.
   returned: always
   type: dict
   sample:
-    compliant: 1
-    non_compliant: 0
-    error: 0
-    not_applicable: 0
-    stale: 0
-    images: 1
-    severity: {critical: 0, high: 0, medium: 2, low: 1, unknown: 0}
+    images: 3
+    states: {compliant: 1, non_compliant: 1, error: 1, not_applicable: 0, stale: 0}
+    severity: {critical: 0, high: 1, medium: 3, low: 0, unknown: 0}
+    waived: 0
 """
 
-import dataclasses
-import datetime
 import os
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.files import write_jsonl
-from ..module_utils.model import (
-    SEVERITIES,
-    STATES,
-    Evidence,
-    J,
-    OperatingSystem,
-    RecordError,
-    ScanInfo,
-    ScapError,
-    Verdict,
-    now,
-    to_json,
-)
-from ..module_utils.policy.judge import judge
-from ..module_utils.policy.policy import DEFAULT, Policy, parse
-from ..module_utils.results import parse_file
-from ..module_utils.store import VERDICTS, evidences, results_of, verdicts
+from ..module_utils.model import J, RecordError, ScapError
+from ..module_utils.policy.run import Judged, compare, judge_file, judge_folder, load_grounds
 
 MAX_INLINE = 100
 
@@ -135,93 +166,42 @@ def main() -> None:
         argument_spec={
             "dir": {"type": "path"},
             "path": {"type": "path"},
-            "policy": {"type": "dict"},
+            "reference": {"type": "str"},
+            "policy": {"type": "list", "elements": "path", "default": []},
+            "waivers": {"type": "list", "elements": "path", "default": []},
+            "compare": {"type": "list", "elements": "path"},
         },
         mutually_exclusive=[("dir", "path")],
         required_one_of=[("dir", "path")],
+        required_by={"reference": "path", "compare": "dir"},
         supports_check_mode=True,
     )
-    params = module.params
     try:
-        policy = DEFAULT if params["policy"] is None else parse(params["policy"], "policy")
-        if params["path"] is not None:
-            found = _judge_file(params["path"], policy)
-            module.exit_json(changed=False, verdicts=[to_json(found)], summary=summarise([found]))
-        module.exit_json(**_judge_folder(params["dir"], policy, module.check_mode))
+        module.exit_json(**run(module.params, module.check_mode))
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
 
 
-def _judge_file(path: str, policy: Policy) -> Verdict:
-    """The verdict on a result of another tool: nothing proves its coverage."""
-    results = parse_file(path).results
-    evidence = Evidence(
-        reference=os.path.basename(path),
-        digest="",
-        platform="",
-        os=OperatingSystem(),
-        scan=ScanInfo("file", "", "", 0.0),
-        scanned_at=results.generated_at or now(),
-    )
-    return judge(evidence, results, policy, datetime.datetime.now(datetime.timezone.utc))
+def run(params: J, check_mode: bool) -> J:
+    """What the module returns; raises ScapError or RecordError where nothing can be judged."""
+    grounds = load_grounds(params["policy"], params["waivers"])
+    if params["path"]:
+        return _answer(judge_file(params["path"], params["reference"] or "", grounds))
+    folder = os.path.abspath(params["dir"])
+    judged = judge_folder(folder, grounds, write=not check_mode, keep=MAX_INLINE)
+    answer = {**_answer(judged), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
+    if params["compare"] is not None:
+        answer["compared"] = compare(folder, grounds, load_grounds(params["compare"], params["waivers"]))
+    return answer
 
 
-def _judge_folder(folder: str, policy: Policy, check_mode: bool) -> J:
-    moment = datetime.datetime.now(datetime.timezone.utc)
-    path = os.path.join(folder, VERDICTS)
-    before = {_key(verdict): verdict.state for verdict in verdicts(folder)} if os.path.exists(path) else {}
-    states: dict[str, str] = {}
-    inline: list[J] = []
-    summary = summarise([])
-
-    def rows() -> t.Iterator[J]:
-        for evidence, place in evidences(folder):
-            verdict = judge(evidence, results_of(folder, place, evidence), policy, moment)
-            verdict = dataclasses.replace(verdict, evidence=place)
-            states[_key(verdict)] = verdict.state
-            _count(summary, verdict)
-            row = to_json(verdict)
-            if len(inline) <= MAX_INLINE:
-                inline.append(row)
-            yield row
-
-    if not os.path.isdir(folder):
-        raise ScapError("dir_missing", f"{folder}: there is no such folder; scan images into it first")
-    if check_mode:
-        for _unused in rows():
-            pass
-    else:
-        write_jsonl(path, rows())
+def _answer(judged: Judged) -> J:
     return {
-        "changed": states != before,
-        "verdicts": inline if len(inline) <= MAX_INLINE else [],
-        "summary": summary,
-        "diff": {"before": _lines(before, states), "after": _lines(states, before)},
+        "changed": judged.changed,
+        "verdicts": judged.verdicts,
+        "summary": judged.summary,
+        "diff": {"before": judged.before, "after": judged.after},
     }
-
-
-def _key(verdict: Verdict) -> str:
-    return f"{verdict.image.reference} {verdict.image.digest}"
-
-
-def _lines(states: t.Mapping[str, str], others: t.Mapping[str, str]) -> str:
-    return "".join(f"{key}: {state}\n" for key, state in sorted(states.items()) if others.get(key) != state)
-
-
-def summarise(found: t.Sequence[Verdict]) -> J:
-    """Numbers by state and severity."""
-    summary: J = dict.fromkeys(STATES, 0)
-    summary.update(images=0, severity=dict.fromkeys(SEVERITIES, 0))
-    for verdict in found:
-        _count(summary, verdict)
-    return summary
-
-
-def _count(summary: J, verdict: Verdict) -> None:
-    summary["images"] += 1
-    summary[verdict.state] += 1
-    for severity, number in verdict.severity.items():
-        summary["severity"][severity] += number
 
 
 if __name__ == "__main__":
