@@ -7,6 +7,7 @@ made here and real ones of the shared data; what breaks a reader is written into
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import pathlib
 import random
@@ -17,11 +18,11 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
+importlib.import_module("tests.conftest")  # makes the collection importable
 
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import read_inventory
 
-from tests import conftest as conftest  # noqa: PLC0414 makes the collection importable
 from tests.support import package_databases as made
 from tests.support import shared_data
 

@@ -9,6 +9,8 @@ writable folder, and nothing is written.
 
 from __future__ import annotations
 
+import functools
+import operator
 import struct
 import typing as t
 
@@ -214,9 +216,19 @@ def _log(wal: bytes, size: int, why: Why) -> tuple[dict[int, bytes], int]:
 
 
 def _sum(data: bytes, order: str, start: tuple[int, int]) -> tuple[int, int]:
-    first, second = start
-    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
-    for word in words:
-        first = (first + word + second) & _MASK
-        second = (second + next(words) + first) & _MASK
-    return first, second
+    """The log's checksum: each word is added to the sum of the last two, so every word counts a Fibonacci number."""
+    count = len(data) // 4
+    words = struct.unpack(f"{order}{count}I", data)
+    factors = _factors(count)
+    first = factors[1] * start[0] + factors[0] * start[1] + sum(map(operator.mul, words, factors[1:]))
+    second = factors[0] * start[0] + (factors[0] + factors[1]) * start[1] + sum(map(operator.mul, words, factors))
+    return first & _MASK, second & _MASK
+
+
+@functools.lru_cache(maxsize=8)
+def _factors(count: int) -> tuple[int, ...]:
+    """The Fibonacci numbers from the `count`th down to the one before the first (0), modulo 2^32."""
+    numbers = [0, 1]
+    while len(numbers) <= count:
+        numbers.append((numbers[-1] + numbers[-2]) & _MASK)
+    return tuple(reversed(numbers))
