@@ -25,7 +25,7 @@ help: ## this list
 demo: packages-demo .venv/.runtime build/collections/.made ## scan three images made here, or IMAGE=reference; the report is in build/demo
 	@.venv/bin/python -m tests.data.demo $(IMAGE)
 
-test: packages-test .venv/.test build/collections/.made ## everything: the linters and all tests
+test: packages-test tools-test .venv/.test build/collections/.made ## everything: the linters and all tests
 	@exec .venv/bin/python -m pytest
 
 lint: packages-test .venv/.test build/collections/.made ## the linters alone
@@ -35,14 +35,14 @@ reformat: .venv/.test ## ruff's own corrections
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-bench: packages-test .venv/.test build/collections/.made $(link) ## the numbers, as a table and in build/bench.json
+bench: packages-test tools-test .venv/.test build/collections/.made $(link) ## the numbers, as a table and in build/bench.json
 	@PYTHONPATH=build/dev .venv/bin/python -m tests.bench.run
 
 fuzz: .venv/.test $(link) ## every fuzzer for FUZZ_SECONDS
 	@set -e; for fuzzer in $$(find tests/fuzz -name 'fuzz_*.py' | sort); do \
 	    echo "$$fuzzer"; PYTHONPATH=build/dev:. .venv/bin/python "$$fuzzer"; done
 
-differential: packages-test .venv/.test build/collections/.made ## our answers against other tools', all of them
+differential: packages-test tools-test .venv/.test build/collections/.made ## our answers against other tools', all of them
 	@if [ -d tests/differential ]; then .venv/bin/python -m pytest tests/differential; else echo "there are none"; fi
 
 cluster: packages-test .venv/.test $(link) ## start the one-node cluster; build/cluster/kubeconfig, build/cluster/registry
@@ -61,9 +61,14 @@ clean: ## remove build and .venv
 	@if [ -e build/cluster/kubeconfig ]; then $(MAKE) --no-print-directory cluster-stop; fi
 	@rm -rf --one-file-system build .venv 2>/dev/null || podman unshare rm -rf --one-file-system build .venv
 
-.PHONY: packages-demo packages-test
+.PHONY: packages-demo packages-test tools-test
 packages-demo packages-test: packages-%:
 	@tests/setup/packages $*
+
+# What the tests compare with and run against, kept outside of the tree: oscap 1.4 and kube-apiserver.
+tools-test: packages-test
+	@tests/setup/trixie >/dev/null
+	@tests/setup/kubernetes >/dev/null
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ansible-core needs Python 3.11 or newer here: make PYTHON=...")'
