@@ -27,10 +27,18 @@ WORKERS = 8
 DEADLINE = 10.0
 """Seconds that a change may take to be obeyed (an informer's delay; usually far below one)."""
 
+PATIENCE = 60.0
+"""Seconds that the API server may be away, as while it is restarted."""
+
 _BATCH_BYTES = 2000
 _PER_KEY = 64
 _OPENSHIFT = "prohibited by policy"
 """What OpenShift's ImagePolicy plug-in says of an image whose annotation it obeys."""
+
+_MARKED = " is marked "
+_MISSING = "is missing"
+_NOT_SYNCED = "not yet synced"
+"""Right after its start an API server refuses whatever a policy with parameters matches: that proves nothing."""
 
 _IDLE = (
     "the policy and its binding are there, but the API server does not act on them (a known fault of Kubernetes after"
@@ -68,11 +76,15 @@ class Prover:
         waiting = [batch for shard in sorted(keys) for batch in _batches(keys[shard])]
         if not waiting:
             return proof
+        deadline, pause, idle = time.monotonic() + DEADLINE, 0.05, ""
         innocent = self._innocent()
+        while innocent and _MISSING not in innocent and time.monotonic() + pause < deadline:
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+            innocent = self._innocent()
         if innocent:
             proof.why = {key: innocent for batch in waiting for key in batch}
             return proof
-        deadline, pause, idle = time.monotonic() + DEADLINE, 0.05, ""
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             while waiting:
                 answers = list(pool.map(self._ask, waiting))
@@ -81,14 +93,14 @@ class Prover:
                     break
                 if idle == "":
                     idle = self.diagnosis()
-                if _IDLE not in idle:  # nothing to wait for
+                if _IDLE not in idle and not any(proof.why[key] for key in left):  # nothing to wait for
                     break
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
                 waiting = [[key] for key in left] if len(left) < 200 else _batches(left)
-        for key, reason in proof.why.items():
-            if reason == "":
-                proof.why[key] = idle
+        if "" in proof.why.values():
+            idle = idle or self.diagnosis()
+            proof.why = {key: reason or idle for key, reason in proof.why.items()}
         return proof
 
     def allowed(self, keys: t.Sequence[str]) -> dict[str, str]:
@@ -132,7 +144,7 @@ class Prover:
             self._create(self._pods, _pod([f"{INNOCENT}:1", f"{INNOCENT}@sha256:{'0' * 64}"]))
         except KubeError as error:
             if error.status == 404:
-                return f"the namespace {self._namespace} is missing; run the setup"
+                return f"the namespace {self._namespace} {_MISSING}; run the setup"
             return f"an innocent pod is refused too: {_said(error)}"
         return ""
 
@@ -159,7 +171,8 @@ class Prover:
         for key in batch:
             if any(TEMPLATE_POLICY in text and _names(text, key) for text in warnings):
                 proof.warned.add(key)
-            if all(_by_policy(text) and (_names(text, key) or len(batch) == 1) for text in answers):
+            alone = len(batch) == 1
+            if all(_by_policy(text) and (_names(text, key) or (alone and _MARKED in text)) for text in answers):
                 proof.refused.add(key)
                 proof.why.pop(key, None)
                 proof.openshift = "ignores" if proof.openshift == "unknown" else proof.openshift
@@ -174,12 +187,21 @@ class Prover:
                     continue
             other = next((text for text in answers if text and not _by_policy(text)), "")
             proof.why[key] = f"a pod of it is refused for another reason: {other}" if other else ""
-            if not other or len(batch) > 1:
-                again.append(key)
+            again.append(key)
         return again
 
     def _create(self, path: str, body: J) -> list[str]:
-        return self._client.create(path, body, dry_run=True).warnings
+        """The warnings of a dry run. Nothing is stored, so it is repeated where the API server could not answer."""
+        end, pause = time.monotonic() + PATIENCE, 0.2
+        while True:
+            try:
+                return self._client.create(path, body, dry_run=True).warnings
+            except KubeError as error:
+                lost = error.status == 0 or error.status >= 500 or _NOT_SYNCED in _said(error)
+                if not lost or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
 
 
 def _by_policy(text: str) -> bool:
@@ -187,7 +209,7 @@ def _by_policy(text: str) -> bool:
 
 
 def _names(text: str, key: str) -> bool:
-    return f"image {key} is marked" in text
+    return f"image {key}{_MARKED}" in text
 
 
 def _said(error: KubeError) -> str:
