@@ -320,7 +320,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ..module_utils.discovery.checkpoint import Checkpoints
-from ..module_utils.discovery.discover import Discovery, Wish, discover
+from ..module_utils.discovery.discover import FLEET, Discovery, Wish, discover
 from ..module_utils.discovery.durations import seconds
 from ..module_utils.discovery.interface import Setting
 from ..module_utils.discovery.output import row, write_rows
@@ -399,7 +399,9 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
     answer = _answer(found, folder, check_mode)
     if params["dest"]:
         answer["path"] = os.path.abspath(params["dest"])
-        written = write_rows(answer["path"], map(row, found.images), check_mode)
+        whole = folder and not check_mode and len(found.images) == found.summary["images"]
+        fleet = os.path.join(folder, FLEET) if folder and whole else ""
+        written = write_rows(answer["path"], map(row, found.images), check_mode, same_as=fleet)
         answer["changed"] = answer["changed"] or written
     else:
         answer["images"] = [row(image) for image in found.images]

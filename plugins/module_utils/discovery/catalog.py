@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 
 from ..model import Image, Workload
 
 Key = t.Tuple[str, str]
 _Place = t.Tuple[str, str, str, str]
+_POOL: dict[str, str] = {}
+
+
+def shared(text: str) -> str:
+    """The one object that stands for all equal texts: most images of a fleet say the same."""
+    return _POOL.setdefault(text, text)
 
 
 class Entry:
@@ -45,14 +50,14 @@ class Entry:
     def add(self, image: Image) -> None:
         for reference in (image.reference, *image.references):
             if reference and reference not in self.references:
-                self.references[sys.intern(reference)] = None
+                self.references[shared(reference)] = None
         self.index_digests.update(image.index_digests)
         self.sources.update(image.sources)
         for place in image.workloads:
-            key = (place.kind, sys.intern(place.namespace), place.name, sys.intern(place.container))
+            key = (place.kind, shared(place.namespace), place.name, shared(place.container))
             self.places[key] = self.places.get(key, False) or place.running
         self.pull_secrets.update(image.pull_secrets)
-        self.nodes.update(map(sys.intern, image.nodes))
+        self.nodes.update(map(shared, image.nodes))
         self.size = self.size or image.size
         self.created = self.created or image.created
         self.labels = self.labels or image.labels

@@ -12,7 +12,7 @@ from ..model import Image, ScapError
 from ..reference import normalise, parse
 from .interface import Finding, Option, Source
 from .listing import Listing
-from .workloads import running_reference
+from .names import running_reference
 
 
 class Nodes(Source):

@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import os
-import sys
+import re
 import tempfile
 import typing as t
 
 from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Image, ScapError, Skipped, Workload, is_digest
-from ..reference import normalise
+from .catalog import shared
 from .cluster import Cluster
 from .interface import Finding, Option, Source
 from .listing import Listing
+from .names import named
 from .resolve import platform_text
 
 GROUP = "image.openshift.io/v1"
@@ -27,6 +28,8 @@ MARKS = (
     "scap-images.github.io/",
 )
 """Annotations that a mark, ours or that of an ancestor, left on an Image."""
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 
 # Rows, as the checkpoint keeps them.
 # Image: [reference, platform, bytes, created, labels, marks, [[digest, platform], ...]]
@@ -91,10 +94,8 @@ class OpenShift(Source):
         if not is_digest(digest):
             yield self.skipped(reference or digest, f"no digest: the Image is named {digest!r}")
             return
-        try:
-            references = [normalise(reference)]
-        except ScapError:
-            references = []
+        found, _digest, problem = named(reference)
+        references = [] if problem else [found]
         references += [name for image in seen for name in image.references]
         if not references:
             yield self.skipped(digest, f"the Image's reference {reference!r} cannot be read, and no stream names it")
@@ -118,7 +119,9 @@ class OpenShift(Source):
     def _of_stream(self, key: str, row: t.Any) -> t.Iterator[Finding]:
         namespace, _slash, stream = key.rpartition("/")
         internal, public, tags = row
-        repositories = [name for name in (internal, public) if name]
+        repositories = [
+            found for found, _digest, problem in map(named, filter(None, (internal, public))) if not problem
+        ]
         for tag, history, problem in tags:
             place = Workload("ImageStreamTag", namespace, f"{stream}:{tag}", "", False)
             if problem or not history:
@@ -128,13 +131,10 @@ class OpenShift(Source):
                 if not is_digest(digest):
                     yield self.skipped(f"{namespace}/{stream}:{tag}", f"no digest: the tag holds {digest!r}")
                     continue
-                names = [f"{name}:{tag}" for name in repositories] if number == 0 else []
-                references = []
-                for name in (*names, reference, *(f"{name}@{digest}" for name in repositories[:1])):
-                    try:
-                        references.append(normalise(name))
-                    except ScapError:
-                        continue
+                references = [f"{name}:{tag}" for name in repositories] if number == 0 and _TAG.match(tag) else []
+                found, _digest, wrong = named(reference)
+                references += [] if wrong else [found]
+                references += [f"{name}@{digest}" for name in repositories[:1]]
                 if references:
                     places = [place] if number == 0 else []
                     yield Image(references[0], digest, references=references, sources=[self.type], workloads=places)
@@ -178,7 +178,7 @@ def _image_row(thing: dict[str, t.Any]) -> t.Any:
     size = details.get("Size")
     return [
         str(thing.get("dockerImageReference") or ""),
-        sys.intern(platform_text({"os": details.get("Os") or "linux", "architecture": details.get("Architecture")})),
+        shared(platform_text({"os": details.get("Os") or "linux", "architecture": details.get("Architecture")})),
         size if isinstance(size, int) else 0,
         str(details.get("Created") or ""),
         _shared(labels),
@@ -219,7 +219,6 @@ def _stream_row(thing: dict[str, t.Any]) -> t.Any:
 
 
 def _shared(labels: t.Any) -> dict[str, str]:
-    """Labels whose equal texts are one object: most images of a fleet say the same."""
     if not isinstance(labels, dict):
         return {}
-    return {sys.intern(name): sys.intern(value) for name, value in labels.items() if isinstance(value, str)}
+    return {shared(name): shared(value) for name, value in labels.items() if isinstance(value, str)}

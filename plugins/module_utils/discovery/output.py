@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 import tempfile
 import typing as t
 
@@ -19,14 +20,21 @@ def row(image: Image) -> J:
     return {**vars(image), "workloads": [vars(place) for place in image.workloads]}
 
 
-def write_rows(path: str, rows: t.Iterable[J], dry_run: bool) -> bool:
-    """Write JSON Lines whole; whether they are (or, in a dry run, would be) others than before."""
+def write_rows(path: str, rows: t.Iterable[J], dry_run: bool, same_as: str = "") -> bool:
+    """Write JSON Lines whole; whether they are (or, in a dry run, would be) others than before.
+
+    `same_as`: a file that holds these rows already.
+    """
     folder = os.path.dirname(os.path.abspath(path))
     if not dry_run:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".rows-", dir=None if dry_run else folder) as beside:
         fresh = os.path.join(beside, "rows")
-        write_jsonl(fresh, rows)
+        if same_as:
+            shutil.copyfile(same_as, fresh)
+            os.chmod(fresh, 0o600)
+        else:
+            write_jsonl(fresh, rows)
         if os.path.isfile(path) and filecmp.cmp(fresh, path, shallow=False):
             return False
         if not dry_run:

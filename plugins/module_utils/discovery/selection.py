@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import fnmatch
+import re
 import typing as t
 
 from ..model import Image, RecordError, ScapError, Skipped, parse_time
@@ -24,6 +25,9 @@ PAYLOAD = (
     "registry.ci.openshift.org/*",
 )
 """Repositories of OpenShift's own release payload."""
+
+_INFRASTRUCTURE = re.compile("|".join(map(fnmatch.translate, INFRASTRUCTURE)))
+_PAYLOAD = re.compile("|".join(map(fnmatch.translate, PAYLOAD)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +73,10 @@ class Selector:
             if any(pattern in known or _any(names, [pattern]) for pattern in patterns):
                 return f"excluded: {reason}"
         if not selection.infrastructure:
-            if any(_any([name], PAYLOAD) for name in names):
+            if any(map(_PAYLOAD.match, names)):
                 return "excluded: OpenShift's release payload (set infrastructure to include it)"
             spaces = image.namespaces
-            if spaces and all(_any([space], INFRASTRUCTURE) for space in spaces):
+            if spaces and all(map(_INFRASTRUCTURE.match, spaces)):
                 return f"excluded: infrastructure, in {', '.join(spaces)} only (set infrastructure to include it)"
         if selection.names and not _any(names, selection.names):
             return "excluded: its name matches none of names"

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import typing as t
 
-from ..model import Image, ScapError, Workload, is_digest
-from ..reference import normalise, parse
+from ..model import Image, ScapError, Workload
 from .cluster import Cluster
 from .interface import Finding, Option, Source
+from .names import named, running_reference
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWN = "scap.images"
@@ -34,9 +33,6 @@ KINDS = {
 
 CONTAINERS_LIMIT = 1000
 """Containers and volumes of one object; the API server's own size limit leaves room for fewer."""
-
-CACHED = 16_384
-"""Distinct references that are parsed once."""
 
 _STATUSES = (
     ("containers", "containerStatuses"),
@@ -88,20 +84,20 @@ class Workloads(Source):
     def _finding(
         self, place: Workload, image: str, running_as: str, node: str, secrets: list[str], platform: str
     ) -> Finding:
-        reference, named, problem = _named(image)
+        reference, pinned, problem = named(image)
         if problem:
             if not running_as:
                 what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
                 return self.skipped(image, f"{what}: {problem}")
-            reference, named, problem = _named(running_as)
-        digest = running_as.rpartition("@")[2] if running_as else named
+            reference, pinned, problem = named(running_as)
+        digest = running_as.rpartition("@")[2] if running_as else pinned
         references = [running_as] if running_as and running_as != reference else []
         return Image(
             reference,
             digest,
             platform if digest else "",
             references=[reference, *references],
-            index_digests=[named] if named and named != digest else [],
+            index_digests=[pinned] if pinned and pinned != digest else [],
             sources=[self.type],
             workloads=[place],
             pull_secrets=[f"{place.namespace}/{name}" for name in secrets],
@@ -131,33 +127,6 @@ class _Extract:
             return None
         secrets = [str(entry["name"]) for entry in _dicts(spec.get("imagePullSecrets")) if entry.get("name")]
         return [str(spec.get("nodeName") or ""), secrets, containers]
-
-
-@functools.lru_cache(maxsize=CACHED)
-def running_reference(image_id: str) -> str:
-    """The pullable reference of a container status' imageID, in all its spellings; empty where it names no manifest.
-
-    docker: `docker-pullable://NAME@DIGEST` (`docker://sha256:...` is an image id, no manifest); containerd and
-    CRI-O: `NAME@DIGEST` (a bare `sha256:...` or 64 hex digits are image ids again).
-    """
-    text = image_id.partition("://")[2] if "://" in image_id else image_id
-    name, _at, digest = text.rpartition("@")
-    if not name or not is_digest(digest):
-        return ""
-    try:
-        return normalise(f"{name}@{digest}")
-    except ScapError:
-        return ""
-
-
-@functools.lru_cache(maxsize=CACHED)
-def _named(image: str) -> tuple[str, str, str]:
-    """The reference, its digest, and the problem where it is no reference."""
-    try:
-        reference = normalise(image)
-        return reference, parse(reference).digest, ""
-    except ScapError as error:
-        return "", "", error.message
 
 
 def _containers(spec: dict[str, t.Any], status: dict[str, t.Any]) -> t.Iterator[list[t.Any]]:

@@ -9,9 +9,9 @@ from ansible_collections.scap.images.plugins.module_utils.discovery import sourc
 from ansible_collections.scap.images.plugins.module_utils.discovery.checkpoint import Checkpoints
 from ansible_collections.scap.images.plugins.module_utils.discovery.discover import Wish, discover
 from ansible_collections.scap.images.plugins.module_utils.discovery.interface import Setting
+from ansible_collections.scap.images.plugins.module_utils.discovery.names import running_reference
 from ansible_collections.scap.images.plugins.module_utils.discovery.registries import Registries
 from ansible_collections.scap.images.plugins.module_utils.discovery.selection import Selection
-from ansible_collections.scap.images.plugins.module_utils.discovery.workloads import running_reference
 from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
 from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError
 
