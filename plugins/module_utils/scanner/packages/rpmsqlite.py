@@ -9,8 +9,6 @@ writable folder, and nothing is written.
 
 from __future__ import annotations
 
-import functools
-import operator
 import struct
 import typing as t
 
@@ -184,7 +182,8 @@ def _log(wal: bytes, size: int, why: Why) -> tuple[dict[int, bytes], int]:
     """The committed pages of a write-ahead log, and the database's size in pages after them (0: there are none).
 
     SQLite passes over a log, or an end of one, that is broken or was never committed; here that is damage. Frames of an
-    earlier log, which have another salt, end it.
+    earlier log, which have another salt, end it. Of each transaction the last frame's checksum is computed, which goes
+    on from the one before: all of them would take a second, and a wrong page shows in its tree or its headers' digests.
     """
     if not wal:
         return {}, 0
@@ -203,11 +202,11 @@ def _log(wal: bytes, size: int, why: Why) -> tuple[dict[int, bytes], int]:
         if wal[place + 8 : place + 16] != wal[16:24]:
             break
         page = wal[place + 24 : place + 24 + size]
-        checksum = _sum(page, order, _sum(wal[place : place + 8], order, checksum))
-        if checksum != struct.unpack_from(">II", wal, place + 16):
-            raise why("a checksum of its write-ahead log is wrong")
         waiting[number] = page
+        before, checksum = checksum, struct.unpack_from(">II", wal, place + 16)
         if after:
+            if checksum != _sum(page, order, _sum(wal[place : place + 8], order, before)):
+                raise why("a checksum of its write-ahead log is wrong")
             committed.update(waiting)
             waiting, pages = {}, after
     if waiting:
@@ -216,19 +215,9 @@ def _log(wal: bytes, size: int, why: Why) -> tuple[dict[int, bytes], int]:
 
 
 def _sum(data: bytes, order: str, start: tuple[int, int]) -> tuple[int, int]:
-    """The log's checksum: each word is added to the sum of the last two, so every word counts a Fibonacci number."""
-    count = len(data) // 4
-    words = struct.unpack(f"{order}{count}I", data)
-    factors = _factors(count)
-    first = factors[1] * start[0] + factors[0] * start[1] + sum(map(operator.mul, words, factors[1:]))
-    second = factors[0] * start[0] + (factors[0] + factors[1]) * start[1] + sum(map(operator.mul, words, factors))
-    return first & _MASK, second & _MASK
-
-
-@functools.lru_cache(maxsize=8)
-def _factors(count: int) -> tuple[int, ...]:
-    """The Fibonacci numbers from the `count`th down to the one before the first (0), modulo 2^32."""
-    numbers = [0, 1]
-    while len(numbers) <= count:
-        numbers.append((numbers[-1] + numbers[-2]) & _MASK)
-    return tuple(reversed(numbers))
+    first, second = start
+    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
+    for word in words:
+        first = (first + word + second) & _MASK
+        second = (second + next(words) + first) & _MASK
+    return first, second
