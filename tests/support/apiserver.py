@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -13,6 +15,7 @@ import socket
 import subprocess
 import time
 import typing as t
+import urllib.request
 
 from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
@@ -20,6 +23,7 @@ from ansible_collections.scap.images.plugins.module_utils.kube.errors import Kub
 TOOLS = pathlib.Path.home() / ".cache" / "scap-images" / "tools"
 _TOKEN = "tests-admin-token"
 _START_SECONDS = 120
+_PAST = 20
 
 
 def binary() -> str | None:
@@ -62,8 +66,24 @@ def running(program: str, folder: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
             stack.callback(process.wait)
             stack.callback(process.terminate)
+            if command[0] == "etcd":
+                _age(f"http://127.0.0.1:{etcd}")
         _await(options)
         yield options
+
+
+def _age(etcd: str) -> None:
+    """Give the store a past, so that its first versions are too old to be watched, as they are on any real cluster."""
+    body = json.dumps({"key": base64.b64encode(b"age").decode(), "value": ""}).encode()
+    written, end = 0, time.monotonic() + _START_SECONDS
+    while written < _PAST:
+        try:
+            urllib.request.urlopen(urllib.request.Request(f"{etcd}/v3/kv/put", body), timeout=5).close()
+            written += 1
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _await(options: dict[str, t.Any]) -> None:
