@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import secrets
+import subprocess
 import time
 import typing as t
 
@@ -18,6 +19,8 @@ from ansible_collections.scap.images.plugins.module_utils.marking.install import
 from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
 from ansible_collections.scap.images.plugins.module_utils.marking.outcome import Options, Outcome
 
+from tests.support import apiserver
+
 J = t.Dict[str, t.Any]
 
 NAMESPACE = "scap-images"
@@ -28,17 +31,22 @@ TEAM, EXEMPT, LEGACY, PRODUCTION = (f"scap-test-{name}-{RUN}" for name in ("team
 DEADLINE = 15.0
 
 
-def kubeconfig() -> str:
-    """The running cluster's kubeconfig; the test is skipped without one."""
+@contextlib.contextmanager
+def server(folder: pathlib.Path) -> t.Iterator[J]:
+    """Authentication options of the running cluster's administrator, else of an API server that is started for this.
+
+    Skips where there is neither.
+    """
     root = pathlib.Path(__file__).resolve().parent.parent.parent
     for path in (os.environ.get("SCAP_TEST_KUBECONFIG", ""), str(root / "build" / "cluster" / "kubeconfig")):
         if path and pathlib.Path(path).is_file():
-            return path
-    pytest.skip("no cluster runs (make cluster)")
-
-
-def admin() -> Client:
-    return connect({"kubeconfig": kubeconfig()})
+            yield {"kubeconfig": path}
+            return
+    program = apiserver.binary()
+    if program is None:
+        pytest.skip("no cluster runs and there is no kube-apiserver (make cluster)")
+    with apiserver.running(program, folder) as options:
+        yield options
 
 
 def account(owner: Client, namespace: str, name: str) -> Client:
@@ -52,8 +60,9 @@ def account(owner: Client, namespace: str, name: str) -> Client:
 class Cluster:
     """What the tests of marking use."""
 
-    def __init__(self) -> None:
-        self.admin = admin()
+    def __init__(self, options: J) -> None:
+        self.options = options
+        self.admin = connect(options)
         install(self.admin, manifests(NAMESPACE, [EXEMPT]))
         for namespace in (TEAM, EXEMPT, LEGACY):
             self.namespace(namespace)
@@ -89,6 +98,19 @@ class Cluster:
         except KubeError as error:
             return str((error.body or {}).get("message") or error.message), []
 
+    def kubectl(self, *arguments: str) -> None:
+        if "kubeconfig" in self.options:
+            access = ["--kubeconfig", self.options["kubeconfig"]]
+        else:
+            access = [
+                "--server",
+                self.options["host"],
+                "--token",
+                self.options["api_key"],
+                "--insecure-skip-tls-verify",
+            ]
+        subprocess.run(["kubectl", *access, *arguments], check=True, capture_output=True)
+
     def close(self) -> None:
         self.clean()
         for namespace in (TEAM, EXEMPT, LEGACY, PRODUCTION):
@@ -105,11 +127,12 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def prepared() -> t.Iterator[Cluster]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """The cluster, set up for marking; shared by all tests of marking."""
-    cluster = Cluster()
-    yield cluster
-    cluster.close()
+    with server(tmp_path_factory.mktemp("apiserver")) as options:
+        cluster = Cluster(options)
+        yield cluster
+        cluster.close()
 
 
 def pod(image: str = "registry.example/innocent:1", **spec: t.Any) -> J:

@@ -163,11 +163,17 @@ class Marker:
         raise AssertionError("unreachable")
 
     def _write_shard(self, shard: Shard) -> None:
+        """Write one object; status 409 where it has to be read again first."""
         body = shard.manifest()
         if shard.resource_version:
             self._client.apply(f"{PATH}/{shard.name}", body, dry_run=self._options.check)
-        else:
+            return
+        try:
             self._client.create(PATH, body, dry_run=self._options.check)
+        except KubeError as error:
+            if error.status == 0:  # nobody knows whether it was created
+                raise KubeError("kube_conflict", error.message, 409) from error
+            raise
 
     def _delete_shard(self, shard: Shard) -> None:
         body = {
