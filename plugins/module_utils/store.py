@@ -1,41 +1,82 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The evidences of a scap_dir and the verdicts on them."""
+"""What a scap_dir holds, read back: evidences, the verdicts on them, the images that discovery found."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from .files import read_json, read_jsonl, sha256_file
-from .model import Evidence, RecordError, Results, ScapError, Verdict
+from .model import (
+    Evidence,
+    Image,
+    OperatingSystem,
+    Reason,
+    RecordError,
+    Results,
+    ScanInfo,
+    ScapError,
+    Verdict,
+)
 
+EVIDENCE = "evidence.json"
 RESULTS = "results.json.gz"
 VERDICTS = "verdicts.jsonl"
+IMAGES = "images.jsonl"
+_MAX_EVIDENCE = 64 << 20
 
 
 def evidences(folder: str) -> t.Iterator[tuple[Evidence, str]]:
-    """(evidence, its folder relative to `folder`) of each image: the latest one. ScapError names one that is
-    damaged."""
+    """(evidence, its folder relative to `folder`) of each image: the latest one, in the order of their digests.
+
+    One that is damaged stands for its image as an evidence with the error `evidence_damaged`: it could be the latest.
+    """
     base = os.path.join(folder, "evidence")
     try:
         images = sorted(name for name in os.listdir(base) if not name.startswith("."))
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise ScapError("file_unreadable", f"{base}: cannot be read: {error}") from error
     for image in images:
-        latest: tuple[str, str, Evidence] | None = None
-        for name in sorted(os.listdir(os.path.join(base, image))):
-            path = os.path.join(base, image, name, "evidence.json")
-            try:
-                evidence = Evidence.from_json(read_json(path))
-            except RecordError as error:
-                raise ScapError("evidence_damaged", f"{path}: {error}; remove its folder and scan again") from error
-            key = (evidence.scanned_at, name, evidence)
-            if latest is None or key[:2] > latest[:2]:
-                latest = key
+        latest: tuple[tuple[bool, str, bool, str], Evidence] | None = None
+        for name in _folders(os.path.join(base, image)):
+            evidence = _evidence(folder, os.path.join("evidence", image, name), image)
+            damaged = evidence.error is not None and evidence.error.code == "evidence_damaged"
+            key = (damaged, evidence.scanned_at, evidence.error is not None, name)
+            if latest is None or key > latest[0]:
+                latest = key, evidence
         if latest is not None:
-            yield latest[2], os.path.join("evidence", image, latest[1])
+            yield latest[1], os.path.join("evidence", image, latest[0][-1])
+
+
+def _folders(base: str) -> list[str]:
+    with contextlib.suppress(NotADirectoryError):
+        return sorted(name for name in os.listdir(base) if not name.startswith("."))
+    return []
+
+
+def _evidence(folder: str, path: str, image: str) -> Evidence:
+    """The evidence in `path`, or one that says why that cannot be used; `image`: DIGEST_HEX, or that of a reference."""
+    try:
+        evidence = Evidence.from_json(read_json(os.path.join(folder, path, EVIDENCE), _MAX_EVIDENCE))
+        if evidence.digest and evidence.digest != f"sha256:{image}":
+            raise RecordError(f"it is of {evidence.digest}")
+    except (ScapError, RecordError) as error:
+        digest = f"sha256:{image}" if len(image) == 64 else ""
+        return Evidence(
+            reference=digest or path,
+            digest=digest,
+            platform="",
+            os=OperatingSystem(),
+            scan=ScanInfo("", "", "", 0.0),
+            scanned_at="",
+            error=Reason("evidence_damaged", f"{path}: cannot be used: {error}; remove the folder and scan again"),
+        )
+    return evidence
 
 
 def results_of(folder: str, path: str, evidence: Evidence) -> Results | None:
@@ -52,8 +93,10 @@ def results_of(folder: str, path: str, evidence: Evidence) -> Results | None:
 
 def stored_results(folder: str, verdict: Verdict) -> Results | None:
     """The compact record that a verdict stands on; None where it has none, or that is damaged."""
+    if not verdict.evidence:
+        return None
     try:
-        evidence = Evidence.from_json(read_json(os.path.join(folder, verdict.evidence, "evidence.json")))
+        evidence = Evidence.from_json(read_json(os.path.join(folder, verdict.evidence, EVIDENCE), _MAX_EVIDENCE))
     except (ScapError, RecordError):
         return None
     return results_of(folder, verdict.evidence, evidence)
@@ -62,8 +105,20 @@ def stored_results(folder: str, verdict: Verdict) -> Results | None:
 def verdicts(folder: str) -> t.Iterator[Verdict]:
     """The verdicts of verdicts.jsonl; ScapError names a line that is damaged."""
     path = os.path.join(folder, VERDICTS)
-    for row in read_jsonl(path):
+    for number, row in enumerate(read_jsonl(path), 1):
         try:
             yield Verdict.from_json(row)
         except RecordError as error:
-            raise ScapError("verdicts_damaged", f"{path}: {error}; judge again") from error
+            raise ScapError("verdicts_damaged", f"{path}: line {number}: {error}; judge again") from error
+
+
+def discovered(folder: str) -> dict[str, Image]:
+    """What discovery found (images.jsonl), by digest; empty where it never ran."""
+    path = os.path.join(folder, IMAGES)
+    if not os.path.exists(path):
+        return {}
+    try:
+        images = [Image.from_json(row) for row in read_jsonl(path)]
+    except RecordError as error:
+        raise ScapError("images_damaged", f"{path}: {error}; discover again") from error
+    return {image.digest: image for image in images if image.digest}

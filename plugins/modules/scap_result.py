@@ -33,11 +33,12 @@ options:
     type: str
   policy:
     description:
-      - YAML files with policies. Of the policies that select an image the strictest wins.
+      - YAML files with policies, or policies themselves as mappings. Of the policies that select an image the strictest
+        wins.
       - The default policy where it is left out, and for an image that none of them selects. It denies any failed rule,
         and any true OVAL definition of class patch or vulnerability, of high or critical severity.
     type: list
-    elements: path
+    elements: raw
     default: []
   waivers:
     description:
@@ -47,10 +48,10 @@ options:
     default: []
   compare:
     description:
-      - YAML files with policies that the images are judged under a second time, without consequence.
+      - Policies as in O(policy) that the images are judged under a second time, without consequence.
         RV(compared) says which images would change their state.
     type: list
-    elements: path
+    elements: raw
 attributes:
   check_mode:
     description: Can run in check mode; the verdicts are returned and not written.
@@ -86,7 +87,7 @@ EXAMPLES = r"""
 
 - name: Stop unless every image is compliant
   ansible.builtin.assert:
-    that: judged.summary.states.compliant == judged.summary.images
+    that: judged.summary.compliant == judged.summary.images
 
 - name: Judge a result that the compliance operator wrote
   scap.images.scap_result:
@@ -146,7 +147,11 @@ summary:
   type: dict
   sample:
     images: 3
-    states: {compliant: 1, non_compliant: 1, error: 1, not_applicable: 0, stale: 0}
+    compliant: 1
+    non_compliant: 1
+    error: 1
+    not_applicable: 0
+    stale: 0
     severity: {critical: 0, high: 1, medium: 3, low: 0, unknown: 0}
     waived: 0
 """
@@ -167,9 +172,9 @@ def main() -> None:
             "dir": {"type": "path"},
             "path": {"type": "path"},
             "reference": {"type": "str"},
-            "policy": {"type": "list", "elements": "path", "default": []},
+            "policy": {"type": "list", "elements": "raw", "default": []},
             "waivers": {"type": "list", "elements": "path", "default": []},
-            "compare": {"type": "list", "elements": "path"},
+            "compare": {"type": "list", "elements": "raw"},
         },
         mutually_exclusive=[("dir", "path")],
         required_one_of=[("dir", "path")],

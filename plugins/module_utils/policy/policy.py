@@ -15,7 +15,7 @@ from ..model import SEVERITIES, Image, J, PolicyRef, RuleResult, ScapError, Vuln
 from .conditions import compiled
 from .document import Document, check, parse_document, read_document
 from .match import RuleNames, any_glob, labels_match, short_rule
-from .schema import POLICIES
+from .schema import POLICIES, POLICY
 
 CODE = "policy_invalid"
 STRICT = {"critical": 0, "high": 0}
@@ -113,10 +113,11 @@ def parse_policies(text: str, source: str = "policy") -> list[Policy]:
 
 
 def policies_of(document: Document) -> list[Policy]:
-    check(document, POLICIES, CODE)
+    several = isinstance(document.value, dict) and "policies" in document.value
+    check(document, POLICIES if several else POLICY, CODE)
     found: list[Policy] = []
-    for place, entry in enumerate(document.value["policies"]):
-        path: tuple[t.Any, ...] = ("policies", place)
+    for place, entry in enumerate(document.value["policies"] if several else [document.value]):
+        path: tuple[t.Any, ...] = ("policies", place) if several else ()
         policy = _policy(entry)
         if policy.name in [other.name for other in found]:
             raise ScapError(

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
+import json
 import os
 import typing as t
 
@@ -26,12 +27,10 @@ from ..model import (
     to_json,
 )
 from ..results import parse_file
+from ..store import VERDICTS, discovered, evidences, results_of
 from .judge import STRICTEST, image_of, judge_foreign, judge_strictest
-from .policy import Policy, load_policies
-from .stored import discovered, latest
+from .policy import Policy, load_policies, parse_policies
 from .waivers import Waiver, Waivers, load_waivers
-
-VERDICTS = "verdicts.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Judged:
 
     summary: J = dataclasses.field(
         default_factory=lambda: {
+            **dict.fromkeys(STATES, 0),
             "images": 0,
-            "states": dict.fromkeys(STATES, 0),
             "severity": dict.fromkeys(SEVERITIES, 0),
             "waived": 0,
         }
@@ -64,7 +63,7 @@ class Judged:
 
     def add(self, verdict: Verdict) -> None:
         self.summary["images"] += 1
-        self.summary["states"][verdict.state] += 1
+        self.summary[verdict.state] += 1
         self.summary["waived"] += len(verdict.waived)
         for name, number in verdict.severity.items():
             self.summary["severity"][name] += number
@@ -74,11 +73,14 @@ class _UnchangedError(Exception):
     """The file on disk is the one that would be written."""
 
 
-def load_grounds(policies: t.Sequence[str], waivers: t.Sequence[str]) -> Grounds:
-    """Policies and waivers of files; ScapError where one is invalid or two files contradict each other."""
+def load_grounds(policies: t.Sequence[t.Any], waivers: t.Sequence[str]) -> Grounds:
+    """Policies (paths, or mappings as files hold them) and waivers (paths).
+
+    ScapError where one is invalid or two files contradict each other.
+    """
     found: list[Policy] = []
     for path in policies:
-        for policy in load_policies(path):
+        for policy in load_policies(path) if isinstance(path, str) else parse_policies(json.dumps(path)):
             if policy.name in [other.name for other in found]:
                 raise ScapError(
                     "policy_invalid", f"{path}: there is a policy {policy.name!r} in another file; rename one"
@@ -99,16 +101,17 @@ def load_grounds(policies: t.Sequence[str], waivers: t.Sequence[str]) -> Grounds
 def verdicts_of(root: str, grounds: Grounds) -> t.Iterator[Verdict]:
     """One verdict for each image that has an evidence in scap_dir `root`, one at a time."""
     images = discovered(root)
-    for stored in latest(root):
-        image = images.get(stored.evidence.digest)
-        verdict = judge_strictest(
-            stored.evidence, stored.results, grounds.policies, grounds.waivers, grounds.now, image
-        )
-        yield dataclasses.replace(verdict, evidence=stored.folder)
+    for evidence, folder in evidences(root):
+        results = results_of(root, folder, evidence)
+        image = images.get(evidence.digest)
+        verdict = judge_strictest(evidence, results, grounds.policies, grounds.waivers, grounds.now, image)
+        yield dataclasses.replace(verdict, evidence=folder)
 
 
 def judge_folder(root: str, grounds: Grounds, *, write: bool, keep: int) -> Judged:
     """Judge every image of scap_dir `root`; `keep`: how many verdicts are returned at most."""
+    if not os.path.isdir(root):
+        raise ScapError("dir_missing", f"{root}: there is no such folder; scan images into it first")
     judged = Judged()
     path = os.path.join(root, VERDICTS)
     before = _known(path)
