@@ -56,13 +56,15 @@ class Layout:
         digest = f"sha256:{packed_sum.hexdigest()}"
         return Layer(_descriptor(_LAYER, digest, size), f"sha256:{plain.hexdigest()}")
 
-    def add_image(self, tag: str, layers: t.Sequence[Layer], architecture: str) -> str:
+    def add_image(
+        self, tag: str, layers: t.Sequence[Layer], architecture: str, command: t.Sequence[str] = ("/bin/sh",)
+    ) -> str:
         """An image of `layers` under `tag`; its manifest's digest."""
         config = {
             "architecture": architecture,
             "os": "linux",
             "created": _EPOCH,
-            "config": {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"]},
+            "config": {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": list(command)},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         }
         manifest = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import pathlib
 import tarfile
+import typing as t
 
 from .oci_layout import Layout
 
@@ -22,6 +23,13 @@ Description: a record alone, without files
 
 """
 _PACKAGES = {"base-files": "11.1+deb11u11", "inetutils-telnetd": "2:2.0-1+deb11u2"}
+
+
+def status(packages: t.Mapping[str, str]) -> str:
+    """dpkg's status file for packages and their versions."""
+    return "".join(_STATUS.format(name=name, version=version) for name, version in packages.items())
+
+
 _FILES = {
     "etc/debian_version": "11.11\n",
     "etc/group": "root:x:0:\n",
@@ -29,23 +37,27 @@ _FILES = {
     "etc/os-release": 'ID=debian\nVERSION_ID="11"\nPRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\n',
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
     "etc/shadow": "root:*:19000:0:99999:7:::\n",
-    "var/lib/dpkg/status": "".join(_STATUS.format(name=name, version=_PACKAGES[name]) for name in _PACKAGES),
+    "var/lib/dpkg/status": status(_PACKAGES),
 }
 _FOLDERS = ("dev", "etc", "proc", "run", "sys", "tmp", "var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info")
 
 
-def layout(folder: pathlib.Path) -> str:
-    """The reference of the image, whose layout is written to `folder`."""
+def layout(
+    folder: pathlib.Path, files: t.Mapping[str, bytes | str] | None = None, without: t.Collection[str] = ()
+) -> str:
+    """The reference of the image, its layout written to `folder`; `files` are added, those of `without` left out."""
     layer = io.BytesIO()
+    wanted = {name: data for name, data in {**_FILES, **(files or {})}.items() if name not in without}
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for name in _FOLDERS:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        for name, text in _FILES.items():
+        for name, text in wanted.items():
+            data = text.encode() if isinstance(text, str) else text
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(text), 0o640 if "shadow" in name else 0o644
-            tar.addfile(entry, io.BytesIO(text.encode()))
+            entry.size, entry.mode = len(data), 0o640 if "shadow" in name else 0o755 if "bin/" in name else 0o644
+            tar.addfile(entry, io.BytesIO(data))
     layer.seek(0)
     made = Layout(folder)
     made.add_image("tiny", [made.add_layer(layer)], "amd64")

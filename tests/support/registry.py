@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import crypt
 import dataclasses
 import json
 import pathlib
@@ -55,6 +57,93 @@ def running(folder: pathlib.Path) -> t.Iterator[Registry]:
     finally:
         process.terminate()
         process.wait()
+
+
+@dataclasses.dataclass(frozen=True)
+class Guarded:
+    """A registry that wants a password and has a certificate of an authority of its own."""
+
+    address: str
+    authority: pathlib.Path
+    """PEM file of the authority."""
+    authfile: pathlib.Path
+    """A containers-auth.json(5) with the right password."""
+
+    def push(self, source: str, name: str) -> str:
+        target = f"docker://{self.address}/{name}"
+        folder = str(self.authority.parent)
+        argv = [
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "-q",
+            "--dest-cert-dir",
+            folder,
+            "--dest-authfile",
+            str(self.authfile),
+        ]
+        subprocess.run([*argv, source, target], check=True, stdin=subprocess.DEVNULL)
+        return target
+
+
+@contextlib.contextmanager
+def guarded(folder: pathlib.Path, user: str, password: str) -> t.Iterator[Guarded]:
+    """The same with basic authentication over TLS."""
+    (folder / "authority").mkdir(parents=True)
+    authority, key, certificate = _certificates(folder)
+    address = f"127.0.0.1:{_port(folder / 'port')}"
+    hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
+    (folder / "users").write_text(f"{user}:{hashed}\n")
+    config = {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": address, "tls": {"certificate": str(certificate), "key": str(key)}},
+        "auth": {"htpasswd": {"realm": "tests", "path": str(folder / "users")}},
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    authfile = folder / "auth.json"
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    authfile.write_text(json.dumps({"auths": {address: {"auth": token}}}))
+    authfile.chmod(0o600)
+    with (folder / "log").open("wb") as log:
+        argv = ["docker-registry", "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        _await_port(process, address, folder / "log")
+        yield Guarded(address, authority, authfile)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _certificates(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
+    """(authority, key, certificate) for 127.0.0.1, made by openssl."""
+    authority, root = folder / "authority" / "ca.crt", folder / "ca.key"
+    key, certificate, request = folder / "key.pem", folder / "certificate.pem", folder / "request.pem"
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    make = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
+    for argv in (
+        [*make, "/CN=tests", "-x509", "-days", "2", "-keyout", str(root), "-out", str(authority)],
+        [*make, "/CN=127.0.0.1", "-keyout", str(key), "-out", str(request)],
+        [
+            *("openssl", "x509", "-req", "-days", "2", "-in", str(request), "-CA", str(authority), "-CAkey", str(root)),
+            *("-CAcreateserial", "-extfile", str(folder / "names"), "-out", str(certificate)),
+        ],
+    ):
+        subprocess.run(argv, check=True, capture_output=True)
+    return authority, key, certificate
+
+
+def _await_port(process: subprocess.Popen[bytes], address: str, log: pathlib.Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    host, _colon, port = address.rpartition(":")
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=1).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"docker-registry does not answer on {address}:\n{log.read_text(errors='replace')}")
 
 
 def _port(memory: pathlib.Path) -> int:

@@ -94,7 +94,7 @@ def layers_of(reference: str, manifest: J, config: J, limits: Limits) -> list[La
     if len(entries) != len(diff_ids) or len(entries) > limits.layers:
         raise ScapError(
             "manifest_malformed",
-            f"{reference}: the manifest has {len(entries)} layers, the config {len(diff_ids)} (at most {limits.layers})",
+            f"{reference}: {len(entries)} layers in its manifest, {len(diff_ids)} in its config",
         )
     for layer in layers:
         if not is_digest(layer.digest) or not is_digest(layer.diff_id):
@@ -119,8 +119,8 @@ def describe(
     if parsed.get("schemaVersion") != 2 or kind not in MANIFESTS:
         raise ScapError(
             "media_type_unsupported",
-            f"{reference}: its manifest is of type {str(kind)[:100]}, schema {parsed.get('schemaVersion')}; push it again as "
-            "an OCI or Docker schema 2 image",
+            f"{reference}: its manifest is of type {str(kind)[:100]}, schema {parsed.get('schemaVersion')}; push it "
+            "again as an OCI or Docker schema 2 image",
         )
     descriptor = parsed.get("config")
     if not isinstance(descriptor, dict) or descriptor.get("digest") != digest_of(config):

@@ -65,11 +65,7 @@ def _pulled(resolved: Resolved, tools: Tools, options: list[str], storage: str) 
     ):
         os.utime(note)
         return image
-    arguments = ["pull", "--quiet"]
-    if not resolved.layout:
-        arguments += tools.registry_options("--tls-verify")
-    image = tools.buildah(options, [*arguments, resolved.source], what="pulling it", reference=resolved.reference)
-    image = image.splitlines()[-1] if image else ""
+    image = _copied(resolved, tools, storage) if resolved.layout else _fetched(resolved, tools, options)
     found = tools.buildah(
         options,
         ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image],
@@ -81,6 +77,25 @@ def _pulled(resolved: Resolved, tools: Tools, options: list[str], storage: str) 
     with open(note, "w", encoding="ascii") as stream:
         stream.write(image)
     return image
+
+
+def _fetched(resolved: Resolved, tools: Tools, options: list[str]) -> str:
+    arguments = ["pull", "--quiet", *tools.registry_options("--tls-verify"), resolved.source]
+    lines = tools.buildah(options, arguments, what="pulling it", reference=resolved.reference).splitlines()
+    return lines[-1] if lines else ""
+
+
+def _copied(resolved: Resolved, tools: Tools, storage: str) -> str:
+    """From a layout, under a name of our own: buildah would make one of the path, which not every path allows."""
+    name = f"localhost/scap-images/{resolved.digest.rpartition(':')[2]}:latest"
+    place = f"[overlay@{os.path.join(storage, 'root')}+{os.path.join(storage, 'run')}]"
+    tools.skopeo(
+        ["copy", "--quiet", resolved.source, f"containers-storage:{place}{name}"],
+        what="copying it",
+        reference=resolved.reference,
+        registry=False,
+    )
+    return name
 
 
 def _known(note: str) -> str:
