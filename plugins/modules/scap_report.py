@@ -7,34 +7,47 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: scap_report
-short_description: Write pages about judged images
+short_description: Report on judged images
 version_added: 0.1.0
 author:
   - scap.images contributors (@scap-images)
 description:
-  - Writes C(report/index.html) and a page for each image from the C(verdicts.jsonl) of M(scap.images.scap_result).
-  - The pages work offline, need no script, and follow the reader's light or dark setting.
+  - Writes the report on the verdicts that M(scap.images.scap_result) left in O(dir).
+  - The pages work offline, need no script (but filter with one), print, and follow the reader's light or dark setting.
 options:
   dir:
     description:
       - The folder that holds everything a run writes.
     type: path
     required: true
+  formats:
+    description:
+      - What is written.
+      - V(html) is C(index.html), a page for each image in C(images), and one for each of the weightiest findings in
+        C(findings).
+    type: list
+    elements: str
+    choices: [html]
+    default: [html]
+  dest:
+    description:
+      - The folder of the report. C(report) in O(dir) where it is left out.
+    type: path
   digests:
     description:
-      - The images of RV(table); all of them where it is left out. The pages always show all.
+      - The images of RV(table); all of them where it is left out. The report always has all.
     type: list
     elements: str
 attributes:
   check_mode:
-    description: Writes nothing.
+    description: Can run in check mode; nothing is written.
     support: full
   diff_mode:
     description: Pages have no difference that a person could read.
     support: none
   idempotent:
-    description: The fleet page carries the time at which it was made.
-    support: partial
+    description: The report's time is that of the latest verdict; files that would not change are not written.
+    support: full
   platform:
     description: Runs wherever the files are.
     platforms: posix
@@ -50,64 +63,95 @@ EXAMPLES = r"""
   scap.images.scap_report:
     dir: ./scap-images
   register: report
+
+- name: Say where they are
+  ansible.builtin.debug:
+    var: report.index
 """
 
 RETURN = r"""
 index:
-  description: Path of the fleet page.
+  description: Path of the fleet page, or of the first format's file where that is not among them.
   returned: always
   type: str
   sample: /home/me/scap-images/report/index.html
+paths:
+  description: The file to open first, by format.
+  returned: always
+  type: dict
+  sample:
+    html: /home/me/scap-images/report/index.html
+files:
+  description: Number of files that were written or removed.
+  returned: always
+  type: int
+  sample: 4
 table:
-  description: One line an image for a terminal, with a heading.
+  description: One line an image for a terminal, with a heading; the worst 50.
   returned: always
   type: list
   elements: str
   sample:
     - image  verdict  high  medium  low  packages  seconds
+summary:
+  description: The number of images, of verdicts by state, and of findings by severity that count.
+  returned: always
+  type: dict
+  sample:
+    images: 3
+    compliant: 1
+    non_compliant: 1
+    error: 1
+    not_applicable: 0
+    stale: 0
+    severity: {critical: 0, high: 1, medium: 3, low: 0, unknown: 0}
 """
 
 import os
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.model import RecordError, Results, ScapError, Verdict
-from ..module_utils.reporting import fleet_page
-from ..module_utils.reporting.write import write_report
-from ..module_utils.store import stored_results, verdicts
+from ..module_utils.model import J, RecordError, ScapError
+from ..module_utils.reporting.run import FORMATS, counts, table, write_reports
+from ..module_utils.reporting.summary import Summary
+from ..module_utils.store import VERDICTS
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "dir": {"type": "path", "required": True},
+            "formats": {"type": "list", "elements": "str", "choices": sorted(FORMATS), "default": ["html"]},
+            "dest": {"type": "path"},
             "digests": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
-    folder = os.path.abspath(module.params["dir"])
-    wanted = module.params["digests"]
     try:
-        if module.check_mode:
-            rows = [fleet_page.row(verdict) for verdict in verdicts(folder)]
-        else:
-            rows = write_report(folder, _with_results(folder))
+        module.exit_json(**run(module.params, module.check_mode))
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{folder}/report cannot be written: {error}; make it writable, or use another dir")
-    shown = rows if wanted is None else [row for row in rows if row.digest in wanted or not row.digest]
-    module.exit_json(
-        changed=not module.check_mode,
-        index=os.path.join(folder, "report", "index.html"),
-        table=fleet_page.table(shown),
-    )
+        module.fail_json(msg=f"the report cannot be written: {error}; make the folder writable, or name another dest")
 
 
-def _with_results(folder: str) -> t.Iterator[tuple[Verdict, t.Optional[Results]]]:
-    for verdict in verdicts(folder):
-        yield verdict, stored_results(folder, verdict)
+def run(params: J, check_mode: bool) -> J:
+    """What the module returns; raises ScapError, RecordError or OSError where there is nothing to report."""
+    folder = os.path.abspath(params["dir"])
+    dest = os.path.abspath(params["dest"]) if params["dest"] else ""
+    if check_mode and not os.path.exists(os.path.join(folder, VERDICTS)):
+        return {"changed": True, "index": "", "paths": {}, "files": 0, "table": [], "summary": counts(Summary())}
+    written = write_reports(folder, params["formats"], dest, check_mode)
+    wanted = params["digests"]
+    rows = [row for row in written.summary.rows if wanted is None or row.digest in wanted or not row.digest]
+    return {
+        "changed": bool(written.changed),
+        "index": written.paths.get("html") or next(iter(written.paths.values()), ""),
+        "paths": written.paths,
+        "files": len(written.changed),
+        "table": table(rows),
+        "summary": counts(written.summary),
+    }
 
 
 if __name__ == "__main__":

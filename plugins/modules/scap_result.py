@@ -193,6 +193,8 @@ def run(params: J, check_mode: bool) -> J:
     if params["path"]:
         return _answer(judge_file(params["path"], params["reference"] or "", grounds))
     folder = os.path.abspath(params["dir"])
+    if check_mode and not os.path.isdir(folder):
+        return {**_answer(Judged()), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
     judged = judge_folder(folder, grounds, write=not check_mode, keep=MAX_INLINE)
     answer = {**_answer(judged), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
     if params["compare"] is not None:

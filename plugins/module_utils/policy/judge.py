@@ -50,6 +50,9 @@ def judge(
         old = stale(evidence, policy, now)
         reasons = [*found.violations, *found.undecided, *old]
         state = "non_compliant" if found.violations else "error" if found.undecided else "stale" if old else "compliant"
+        reasons = reasons or [
+            Reason("proven", f"the policy objects to nothing; {len(evidence.coverage)} checks prove the scan")
+        ]
     return _verdict(evidence, results, policy, found, now, image, state, [*reasons, *found.notes])
 
 
