@@ -7,20 +7,25 @@ import pathlib
 
 import pytest
 import yaml
+from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
-from tests.support.marking import admin
+from tests.support.marking import RUN, server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BASE = {name: option.get("default") for name, option in ARGUMENTS.items()}
-SPACE, OTHER = "scap-test-discover", "scap-test-discover-other"
+SPACE, OTHER = f"scap-test-discover-{RUN}", f"scap-test-discover-other-{RUN}"
 DIGEST = f"sha256:{'a' * 64}"
 
 
 @pytest.fixture(scope="module")
-def owner():
-    client = admin()
+def owner(tmp_path_factory):
+    with server(tmp_path_factory.mktemp("apiserver")) as options:
+        yield from _prepared(connect(options))
+
+
+def _prepared(client):
     for name in (SPACE, OTHER, "scap-images"):
         body = {
             "apiVersion": "v1",
@@ -40,6 +45,7 @@ def owner():
         for path in ("pods", "serviceaccounts"):
             client.request("DELETE", f"/api/v1/namespaces/{name}/{path}", params={"gracePeriodSeconds": 0})
         client.delete(f"/apis/apps/v1/namespaces/{name}/deployments/zero")
+        client.delete(f"/api/v1/namespaces/{name}")
 
 
 def _path(thing):
