@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import re
 import typing as t
 
@@ -122,8 +123,26 @@ def _one_of(value: str, allowed: t.Sequence[str], name: str) -> str:
 
 
 def to_json(record: t.Any) -> J:
-    """A record as plain JSON values."""
-    return dataclasses.asdict(record)
+    """A record as plain JSON values, nothing of it shared with the record but texts and numbers."""
+    return t.cast("J", _plain(record))
+
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return {name: _plain(getattr(value, name)) for name in _field_names(type(value))}
+
+
+@functools.lru_cache(maxsize=256)
+def _field_names(kind: t.Any) -> tuple[str, ...]:
+    return tuple(entry.name for entry in dataclasses.fields(kind))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -167,8 +167,11 @@ def _choice(name: str, label: str, values: t.Sequence[tuple[str, str]]) -> str:
 
 def _findings(summary: Summary) -> t.Iterator[str]:
     yield '<h2 class="skip" id="findings">Findings</h2>\n<div class="pair">\n'
-    yield from _found("Rules that fail", "rules", [entry for entry in summary.listed if entry.kind == "rule"])
-    yield from _found("Vulnerabilities", "cves", [entry for entry in summary.listed if entry.kind == "vulnerability"])
+    none = "None." if summary.feeds else "No vulnerability feed was evaluated: nothing is known of them."
+    rules = [entry for entry in summary.listed if entry.kind == "rule"]
+    yield from _found("Rules that fail", "rules", rules, "None.")
+    cves = [entry for entry in summary.listed if entry.kind == "vulnerability"]
+    yield from _found("Vulnerabilities", "cves", cves, none)
     yield "</div>\n"
     if summary.findings > len(summary.listed):
         more = summary.findings - len(summary.listed)
@@ -176,10 +179,10 @@ def _findings(summary: Summary) -> t.Iterator[str]:
     yield "<p></p>\n"
 
 
-def _found(title: str, name: str, findings: t.Sequence[Finding]) -> t.Iterator[str]:
+def _found(title: str, name: str, findings: t.Sequence[Finding], none: str) -> t.Iterator[str]:
     yield f'<section><h2 id="{name}">{title}</h2>\n'
     if not findings:
-        yield "<p>None.</p></section>\n"
+        yield f"<p>{none}</p></section>\n"
         return
     yield table(name, ["Severity", "What", "Images"])
     yield from (_finding(entry) for entry in findings[:_SHOWN])

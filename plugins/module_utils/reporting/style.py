@@ -30,6 +30,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;list-style:none;margin:0;p
 section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:1rem 1.25rem;margin:0 0 1rem}
 section h2{margin:0 0 .5rem;font-size:1.15rem}
 section h3{margin:1rem 0 .25rem;font-size:1rem}
+section>:first-child{margin-top:0}section>:last-child{margin-bottom:0}
 .muted{color:var(--soft)}
 .small{font-size:.875rem}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -57,7 +58,8 @@ table{border-collapse:collapse;width:100%}
 caption{text-align:left;color:var(--soft);font-size:.875rem;padding:.25rem 0}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
 th{font-size:.875rem;color:var(--soft);font-weight:600}
-tbody th{font-size:1rem;color:inherit;font-weight:400}
+thead th{white-space:nowrap;overflow-wrap:normal}
+tbody th{font-size:1rem;color:inherit;font-weight:400;min-width:15rem}
 tr:last-child>td,tr:last-child>th{border-bottom:0}
 th.num,td.num{padding-right:1rem}
 td ul,td p{margin:0;padding:0;list-style:none}

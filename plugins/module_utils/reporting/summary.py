@@ -98,6 +98,8 @@ class Summary:
     """The latest time of judgement: the report's time."""
     rows: list[Row] = dataclasses.field(default_factory=list)
     listed: list[Finding] = dataclasses.field(default_factory=list)
+    feeds: int = 0
+    """Images that were evaluated with a vulnerability feed."""
     findings: int = 0
     """How many there are in all."""
     states: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(STATES, 0))
@@ -122,6 +124,7 @@ class Gatherer:
         image = self._fleet.images.get(verdict.image.digest)
         summary.at = max(summary.at, verdict.judged_at)
         summary.states[verdict.state] += 1
+        summary.feeds += any(content.kind == "oval" for content in verdict.content)
         for name, number in verdict.severity.items():
             summary.severity[name] = summary.severity.get(name, 0) + number
         summary.rows.append(
