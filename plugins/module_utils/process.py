@@ -114,13 +114,12 @@ def _limit(limits: t.Mapping[int, int]) -> None:
 def _collect(
     process: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int
 ) -> tuple[bytes, bytes, bool, bool]:
-    assert process.stdout is not None
-    assert process.stderr is not None
+    stdout, stderr = t.cast("t.IO[bytes]", process.stdout), t.cast("t.IO[bytes]", process.stderr)
     out, err, truncated = bytearray(), bytearray(), False
     waiting = memoryview(stdin)
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        selector.register(process.stderr, selectors.EVENT_READ)
+        selector.register(stdout, selectors.EVENT_READ)
+        selector.register(stderr, selectors.EVENT_READ)
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
             selector.register(process.stdin, selectors.EVENT_WRITE)
@@ -139,7 +138,7 @@ def _collect(
                 if not block:
                     selector.unregister(key.fileobj)
                     _close(t.cast("t.IO[bytes]", key.fileobj))
-                elif key.fileobj is process.stdout:
+                elif key.fileobj is stdout:
                     truncated = truncated or len(out) + len(block) > limit
                     out += block[: max(0, limit - len(out))]
                 else:
@@ -155,9 +154,8 @@ def _collect(
 
 
 def _feed(process: subprocess.Popen[bytes], waiting: memoryview) -> memoryview:
-    assert process.stdin is not None
     try:
-        return waiting[os.write(process.stdin.fileno(), waiting[:65536]) :]
+        return waiting[os.write(t.cast("t.IO[bytes]", process.stdin).fileno(), waiting[:65536]) :]
     except BlockingIOError:
         return waiting
     except BrokenPipeError:

@@ -18,7 +18,7 @@ description:
   - Only a C(compliant) verdict with complete coverage lifts a denial. C(error), C(stale), C(not_applicable), a missing
     verdict and a scan whose canary failed never do.
   - After an image is denied, the API server itself is asked by server-side dry runs of pods (by digest, by every index
-    and tag, as a bare pod and as a controller's) and of a Deployment. RV(marks[].blocked) is V(proven) only if it
+    and tag, as a bare pod and as a controller's) and of a Deployment. C(blocked) of RV(marks) is V(proven) only if it
     refused all of them and let an innocent image pass.
   - Before anything new is denied, the pods that would not start again are counted; see O(max_stopped).
   - A stage is raised by a run, never lowered. O(state=absent) takes every trace of a mark away.

@@ -10,7 +10,7 @@ import tempfile
 import time
 import typing as t
 
-from tests import conftest as conftest  # noqa: PLC0414 makes the collection importable
+import tests.conftest  # noqa: F401 makes the collection importable
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,10 +36,10 @@ def _prepared(client):
     for name in (SPACE, OTHER):
         user = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         client.apply(f"/api/v1/namespaces/{name}/serviceaccounts/default", user)
-    for thing in yaml.safe_load_all((ROOT / "examples" / "rbac" / "discover.yml").read_text()):
+    for thing in yaml.safe_load((ROOT / "examples" / "rbac" / "discover.yml").read_text())["items"]:
         client.apply(_path(thing), thing)
     yield client
-    for thing in yaml.safe_load_all((ROOT / "examples" / "rbac" / "discover.yml").read_text()):
+    for thing in yaml.safe_load((ROOT / "examples" / "rbac" / "discover.yml").read_text())["items"]:
         client.delete(_path(thing))
     for name in (SPACE, OTHER):
         for path in ("pods", "serviceaccounts"):

@@ -250,7 +250,7 @@ class Client:
             headers["Content-Type"] = content_type
         query = f"?{urllib.parse.urlencode(params, doseq=True)}" if params else ""
         try:
-            response = self._pool.urlopen(
+            response = self._pool.request(
                 method,
                 f"{self.host}{path}{query}",
                 body=data,

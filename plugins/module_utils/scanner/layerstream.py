@@ -29,7 +29,7 @@ class LayerStream(io.RawIOBase):
         super().__init__()
         self._what = what
         self._limit = limit
-        self._file = open(path, "rb")  # noqa: SIM115  # closed by close()
+        self._file: t.BinaryIO = open(path, "rb")  # noqa: SIM115  # closed by close()
         self._packed = hashlib.sha256()
         self._plain = hashlib.sha256()
         self._count = 0
@@ -103,8 +103,7 @@ class LayerStream(io.RawIOBase):
 
     def _decompressed(self) -> bytes:
         if self._process is not None:
-            assert self._process.stdout is not None
-            return bytes(self._process.stdout.read(_BLOCK))
+            return t.cast("t.IO[bytes]", self._process.stdout).read(_BLOCK)
         while True:
             if self._inflate is not None and self._inflate.unconsumed_tail:
                 raw = self._inflate.unconsumed_tail
@@ -115,7 +114,7 @@ class LayerStream(io.RawIOBase):
                 raw = self._file.read(_BLOCK)
                 self._packed.update(raw)
             if self._inflate is None:
-                return raw
+                return bytes(raw)
             if not raw:
                 if not self._inflate.eof:
                     raise ScapError("layer_damaged", f"{self._what} is cut off; push the image again")

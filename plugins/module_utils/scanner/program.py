@@ -38,7 +38,7 @@ from ..model import (
 )
 from ..process import Completed
 from ..reference import parse
-from .acquire import Access, Resolved, Root, acquire, resolve
+from .acquire import Access, Resolved, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home, private_mounts, without_execution
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
@@ -70,29 +70,30 @@ class Scan:
         self.started = time.monotonic()
 
     def say(self, step: str) -> None:
-        print(json.dumps({"step": step, "seconds": round(time.monotonic() - self.started, 3)}), flush=True)
+        _tell({"step": step, "seconds": round(time.monotonic() - self.started, 3)})
 
-    def resolve(self) -> str:
-        """Resolve the reference; the path of an evidence that makes this scan unnecessary, or an empty string."""
+    def resolve(self) -> Resolved:
+        """What the reference means, checked against the digest that was asked for."""
         request = self.request
         if request.way == "root":
-            self.resolved = Resolved.from_json(request.resolved)
+            resolved = Resolved.from_json(request.resolved)
         else:
             access = Access.from_json(request.access)
-            self.resolved = resolve(parse(request.reference), request.platform, access, self.work)
-        if request.digest and request.digest not in (self.resolved.digest, *self.resolved.index_digests):
+            resolved = resolve(parse(request.reference), request.platform, access, self.work)
+        if request.digest and request.digest not in (resolved.digest, *resolved.index_digests):
             raise ScapError(
                 "digest_mismatch",
-                f"{request.reference}: {request.digest} was asked for, the registry gives {self.resolved.digest}",
+                f"{request.reference}: {request.digest} was asked for, the registry gives {resolved.digest}",
             )
+        self.resolved = resolved
         self.say("resolved")
-        return find_reusable(request, self.resolved.digest) if request.reuse else ""
+        return resolved
 
-    def run(self) -> None:
+    def run(self, resolved: Resolved) -> None:
         """Acquire, detect, evaluate, prove; raises ScapError where that cannot be done."""
-        assert self.resolved is not None
-        self.coverage.append(Check("digest", True, f"{self.resolved.digest}, checked against what was asked for"))
-        with self._root() as root:
+        self.coverage.append(Check("digest", True, f"{resolved.digest}, checked against what was asked for"))
+        with contextlib.ExitStack() as stack:
+            root = self._root(resolved, stack)
             self.say("acquired")
             self.os = read_os(root)
             self.inventory = read_inventory(root)
@@ -103,36 +104,32 @@ class Scan:
             if isinstance(selected, Reason):
                 raise NotApplicableError(selected)
             self.selected = selected
-            self._evaluate(root, selected, self.inventory)
+            self._evaluate(root, resolved, selected, self.inventory)
 
-    @contextlib.contextmanager
-    def _root(self) -> t.Iterator[str]:
+    def _root(self, resolved: Resolved, stack: contextlib.ExitStack) -> str:
+        """The path of the image's root, good until the stack is closed."""
         request = self.request
         if request.way == "root":
-            yield request.root
-            return
-        assert self.resolved is not None
+            return request.root
         access = Access.from_json(request.access)
-        with acquire(
-            self.resolved,
-            access,
-            self.work,
-            way=request.way,
-            storage=request.storage,
-            storage_limit=request.storage_limit,
-        ) as root:
-            self.rung = root.way
-            self._report_root(root)
-            yield root.path
-
-    def _report_root(self, root: Root) -> None:
+        root = stack.enter_context(
+            acquire(
+                resolved,
+                access,
+                self.work,
+                way=request.way,
+                storage=request.storage,
+                storage_limit=request.storage_limit,
+            )
+        )
+        self.rung = root.way
         for reason in root.tried:
             self.say(f"not by {reason}")
+        return root.path
 
-    def _evaluate(self, root: str, selected: Selected, inventory: Inventory) -> None:
-        assert self.resolved is not None
+    def _evaluate(self, root: str, resolved: Resolved, selected: Selected, inventory: Inventory) -> None:
         prober = Probe(root, inventory, selected.infos, self.work)
-        sandbox = self._sandbox(root, [*self.resolved.variables, prober.variable])
+        sandbox = self._sandbox(root, resolved, prober.variable)
         self.oscap = oscap_version(sandbox)
         if inventory.manager == "rpm":
             self._rebuild(root, inventory, sandbox)
@@ -160,11 +157,10 @@ class Scan:
         rebuild(root, inventory, os.path.join(sandbox.out, "rpmdb"), sandbox.path(f"{OUT}/rpmdb"), confined)
         install(root, os.path.join(sandbox.out, "rpmdb"))
 
-    def _sandbox(self, root: str, variables: t.Sequence[str]) -> Sandbox:
-        assert self.resolved is not None
+    def _sandbox(self, root: str, resolved: Resolved, variable: str) -> Sandbox:
         home, out = os.path.join(self.work, "home"), os.path.join(self.work, "out")
         os.makedirs(out, mode=0o700)
-        architecture = self.resolved.platform.split("/")[1] if "/" in self.resolved.platform else "amd64"
+        architecture = resolved.platform.split("/")[1] if "/" in resolved.platform else "amd64"
         prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
         make_in_root(root, "run/.containerenv", b"")
         make_in_root(root, "proc", None)
@@ -184,7 +180,7 @@ class Scan:
             tools=self.request.tools,
             memory=self.request.memory,
             bare=self.request.confined,
-            variables=variables,
+            variables=[*resolved.variables, variable],
         )
 
     def _validate(self, sandbox: Sandbox, selected: Selected) -> None:
@@ -308,11 +304,12 @@ def scan(request: Request, work: str) -> dict[str, str]:
     current = Scan(request, work, staging)
     error = not_applicable = None
     try:
-        reused = current.resolve()
+        resolved = current.resolve()
+        reused = find_reusable(request, resolved.digest) if request.reuse else ""
         if reused:
             shutil.rmtree(staging)
             return {"reused": reused}
-        current.run()
+        current.run(resolved)
     except NotApplicableError as outcome:
         not_applicable = outcome.reason
     except ScapError as problem:
@@ -336,9 +333,11 @@ def main(argv: t.Sequence[str]) -> int:
         answer = scan(request, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print(json.dumps(answer), flush=True)
+    _tell(answer)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _tell(value: t.Any) -> None:
+    """One line of JSON for whoever started this program."""
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()

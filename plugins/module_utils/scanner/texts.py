@@ -78,8 +78,7 @@ class TextObjects:
 
 def _folder_of(pattern: str) -> str:
     """The folder that every path matching the pattern lies in, as far as the pattern is literal."""
-    match = _LITERAL.match(pattern)
-    assert match is not None
+    match = t.cast("re.Match[str]", _LITERAL.match(pattern))
     literal = re.sub(r"\\(.)", r"\1", match[1]) if not re.search(r"\\[a-zA-Z0-9]", match[1]) else ""
     return literal.rpartition("/")[0]
 

@@ -119,8 +119,12 @@ class _Unpacker:
             self._owner(member, folder, name)
             os.utime(name, (member.mtime, member.mtime), dir_fd=folder, follow_symlinks=False)
         elif member.islnk():
-            source, last = self._folders.parent("/".join(self._parts(member.linkname)), create=False)
-            os.link(last, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+            target = os.dup(folder)
+            try:
+                source, last = self._folders.parent("/".join(self._parts(member.linkname)), create=False)
+                os.link(last, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+            finally:
+                os.close(target)
         elif member.isreg():
             self._file(tar, member, folder, name)
 
@@ -165,7 +169,6 @@ class _Unpacker:
         except FileNotFoundError:
             return
         except IsADirectoryError:
-            self._folders.forget()
             _remove_tree(folder, name)
 
     def _clear(self, folder: int, path: str) -> None:

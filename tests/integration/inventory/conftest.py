@@ -1,3 +1,5 @@
 from __future__ import annotations
 
-from tests.integration.inventory.lab import lab as lab  # noqa: PLC0414 a fixture
+from tests.integration.inventory import lab as _lab
+
+lab = _lab.lab
