@@ -129,10 +129,10 @@ class Cluster:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """The cluster, set up for marking; shared by all tests of marking."""
-    with server(tmp_path_factory.mktemp("apiserver")) as options:
-        cluster = Cluster(options)
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(stack.enter_context(server(tmp_path_factory.mktemp("apiserver"))))
+        stack.callback(cluster.close)
         yield cluster
-        cluster.close()
 
 
 def pod(image: str = "registry.example/innocent:1", **spec: t.Any) -> J:
