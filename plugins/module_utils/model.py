@@ -137,7 +137,7 @@ def _plain(value: t.Any) -> t.Any:
         return [_plain(entry) for entry in value]
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
-    return {name: _plain(getattr(value, name)) for name in _field_names(type(value))}
+    return {name: _plain(getattr(value, name)) for name in _field_names(t.cast("t.Any", type(value)))}
 
 
 @functools.lru_cache(maxsize=256)

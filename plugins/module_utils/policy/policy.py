@@ -129,14 +129,14 @@ def policies_of(document: Document) -> list[Policy]:
 
 
 def _policy(entry: J) -> Policy:
-    thresholds = entry.get("thresholds", {"rules": STRICT, "vulnerabilities": STRICT})
+    thresholds = entry.get("thresholds", {})
     rules, cves = entry.get("rules", {}), entry.get("cves", {})
     freshness = entry.get("freshness", {})
     return Policy(
         name=entry["name"],
         select=Select(**entry.get("select", {})),
-        rule_limits=dict(thresholds.get("rules", {})),
-        vulnerability_limits=dict(thresholds.get("vulnerabilities", {})),
+        rule_limits=dict(thresholds.get("rules", STRICT)),
+        vulnerability_limits=dict(thresholds.get("vulnerabilities", STRICT)),
         rules_required=rules.get("required", []),
         rules_ignored=rules.get("ignored", []),
         rules_promoted=rules.get("promoted", {}),

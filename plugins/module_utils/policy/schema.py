@@ -78,7 +78,7 @@ POLICY = _mapping(
         "description": _text("What it is for."),
         "select": SELECT,
         "thresholds": _mapping(
-            "The limits beyond which an image is non_compliant. Those of the default policy where it is left out.",
+            "The limits beyond which an image is non_compliant. What is left out is as in the default policy.",
             {"rules": _limits("failed rules"), "vulnerabilities": _limits("true definitions")},
         ),
         "rules": _mapping(
@@ -127,16 +127,23 @@ POLICY = _mapping(
     ["name"],
 )
 
-POLICIES: J = {
+POLICIES: J = _mapping(
+    "Policies; of those that apply to an image the strictest wins.",
+    {"policies": {"type": "array", "minItems": 1, "items": POLICY, "description": "The policies."}},
+    ["policies"],
+)
+
+POLICY_FILE: J = {
     "$schema": _DIALECT,
     "$id": "https://scap-images.github.io/schema/policy.schema.json",
     "title": "scap.images policies",
-    **_mapping(
-        "Policies; of those that apply to an image the strictest wins.",
-        {"policies": {"type": "array", "minItems": 1, "items": POLICY, "description": "The policies."}},
-        ["policies"],
-    ),
+    "description": "One policy, or several below `policies`.",
+    "type": "object",
+    "if": {"required": ["policies"]},
+    "then": POLICIES,
+    "else": POLICY,
 }
+"""What an editor checks a policy file with."""
 
 SCOPE: J = {
     "oneOf": [

@@ -101,11 +101,9 @@ def waivers_of(document: Document, folder: str) -> list[Waiver]:
     for place, entry in enumerate(document.value.get("waivers", [])):
         path: tuple[t.Any, ...] = ("waivers", place)
         waiver = _waiver(document, path, entry)
-        identity = (waiver.kind, waiver.name, *map(tuple, (waiver.images, waiver.namespaces, waiver.digests)))
-        if identity in seen:
-            problem = (
-                f"contradicts line {seen[identity]}, which waives {waiver.name} for the same images; keep one of them"
-            )
+        if waiver.subject in seen:
+            line = seen[waiver.subject]
+            problem = f"contradicts line {line}, which waives {waiver.name} for the same images; keep one of them"
             raise ScapError(CODE, document.problem(path, problem))
         seen[waiver.subject] = document.line(*path)
         found.append(waiver)
