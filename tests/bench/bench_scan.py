@@ -1,0 +1,143 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole scans of a Debian 11 against the bare commands that people would run: skopeo copy, tar -x, oscap xccdf eval."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import typing as t
+
+import tests.conftest  # noqa: F401 makes the collection importable
+from tests.data import demo_images
+from tests.data.oci_layout import Layer, Layout
+from tests.support import registry
+
+CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
+PROFILE = "xccdf_org.ssgproject.content_profile_standard"
+MANY = 12
+Row = t.Dict[str, t.Any]
+
+
+def run() -> list[Row]:
+    """The rows of build/bench.json."""
+    from tests.support.scanning import Scanner
+
+    with tempfile.TemporaryDirectory(prefix="scap-bench-") as name:
+        folder = pathlib.Path(name)
+        with registry.running(folder / "registry") as server:
+            source = demo_images.layout()
+            legacy = server.push(f"oci:{source}:legacy", "bench/legacy:1")
+            second = server.push(f"oci:{source}:repaired", "bench/repaired:1")
+            many = [
+                server.push(reference, f"bench/many:{number}") for number, reference in enumerate(_variants(folder))
+            ]
+            bare = _timed(lambda: _bare(legacy, folder / "bare"))
+            rows = []
+            for way, goal in (("storage", 1.5), ("unpack", 1.25)):
+                scanner = Scanner(folder / f"first-{way}", way=way)
+                value = _timed(lambda scanner=scanner: scanner.scan(legacy))
+                rows.append(_row(f"first scan of a Debian 11, {way}", value, bare, goal, "s"))
+                if way == "storage":
+                    rows.append(_second(scanner, second))
+            loop = _timed(lambda: [_bare(reference, folder / "bare") for reference in many])
+            for way, goal in (("storage", 6.0), ("unpack", 1.8)):
+                value = _timed(lambda way=way: Scanner(folder / f"many-{way}", way=way).scan(*many))
+                rate, peer = MANY * 3600 / value, MANY * 3600 / loop
+                rows.append(_row(f"{MANY} images of one base, {way}", rate, peer, goal, "images an hour", more=True))
+            return rows
+
+
+def _second(scanner: t.Any, reference: str) -> Row:
+    """What a second image on the same base costs beside oscap's own time, as a bare run of the same call takes it."""
+    whole = _timed(lambda: scanner.scan(reference))
+    with tempfile.TemporaryDirectory(prefix="scap-bench-") as name:
+        root = pathlib.Path(name) / "bare"
+        _unpack(reference, root)
+        oscap = _timed(lambda: _oscap(root))
+    value = whole - oscap
+    return {
+        "name": "a second image on the same base, without oscap itself",
+        "value": round(value, 3),
+        "peer": 0.8,
+        "ratio": round(value / 0.8, 3),
+        "goal": 1.0,
+        "unit": "s",
+        "within": value <= 0.8,
+    }
+
+
+def _variants(folder: pathlib.Path) -> list[str]:
+    """References of images that share the demo's base and differ in a small layer."""
+    source = demo_images.layout()
+    made = Layout(folder / "many")
+    index = json.loads((source / "index.json").read_text())
+    tags = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in index["manifests"]}
+    blobs = source / "blobs" / "sha256"
+    manifest = json.loads((blobs / tags["legacy"].partition(":")[2]).read_text())
+    config = json.loads((blobs / manifest["config"]["digest"].partition(":")[2]).read_text())
+    base = [Layer(layer, diff) for layer, diff in zip(manifest["layers"], config["rootfs"]["diff_ids"])]
+    for layer in base:
+        name = layer.descriptor["digest"].partition(":")[2]
+        shutil.copy(blobs / name, folder / "many" / "blobs" / "sha256" / name)
+    references = []
+    for number in range(MANY):
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w") as archive:
+            entry = tarfile.TarInfo(f"opt/application-{number}")
+            entry.size = 1 << 20
+            archive.addfile(entry, io.BytesIO(os.urandom(1 << 20)))
+        tar.seek(0)
+        made.add_image(f"n{number}", [*base, made.add_layer(tar)], "amd64")
+        references.append(f"oci:{folder}/many:n{number}")
+    return references
+
+
+def _bare(reference: str, folder: pathlib.Path) -> None:
+    """What a shell script would do."""
+    _unpack(reference, folder)
+    _oscap(folder)
+    shutil.rmtree(folder)
+
+
+def _unpack(reference: str, folder: pathlib.Path) -> None:
+    image, root = folder / "image", folder / "root"
+    root.mkdir(parents=True)
+    argv = ["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", reference, f"dir:{image}"]
+    subprocess.run(argv, check=True)
+    for layer in json.loads((image / "manifest.json").read_text())["layers"]:
+        blob = image / layer["digest"].partition(":")[2]
+        subprocess.run(["tar", "-xzf", str(blob), "-C", str(root)], check=True)
+
+
+def _oscap(folder: pathlib.Path) -> None:
+    argv = ["oscap", "xccdf", "eval", "--profile", PROFILE, "--results-arf", str(folder / "arf.xml"), CONTENT]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/root", "OSCAP_PROBE_ROOT": str(folder / "root")}
+    subprocess.run(argv, env=environment, check=False, capture_output=True)
+
+
+def _timed(work: t.Callable[[], t.Any]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def _row(name: str, value: float, peer: float, goal: float, unit: str, *, more: bool = False) -> Row:
+    ratio = value / peer
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "peer": round(peer, 2),
+        "ratio": round(ratio, 2),
+        "goal": goal,
+        "unit": unit,
+        "within": ratio >= goal if more else ratio <= goal,
+    }
