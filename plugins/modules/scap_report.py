@@ -25,9 +25,12 @@ options:
       - What is written.
       - V(html) is C(index.html), a page for each image in C(images), and one for each of the weightiest findings in
         C(findings).
+      - V(csv) is C(findings.csv), V(junit) C(junit.xml), V(sarif) C(results.sarif) (SARIF 2.1.0), V(cyclonedx)
+        C(vex.cdx.json) (CycloneDX 1.5 VEX), V(prometheus) C(scap_images.prom) for the node exporter's textfile
+        collector, V(gitlab) C(gl-container-scanning-report.json).
     type: list
     elements: str
-    choices: [html]
+    choices: [csv, cyclonedx, gitlab, html, junit, prometheus, sarif]
     default: [html]
   dest:
     description:

@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ..files import read_jsonl
-from ..model import Image, Mark, RecordError, Results, ScapError, Verdict
+from ..model import Image, Mark, RecordError, Results, ScapError, Verdict, Vulnerability, Waived
 from ..store import VERDICTS, discovered, stored_results, verdicts
 from .output import Output
 
@@ -70,3 +70,28 @@ class Report(abc.ABC):
 def page_name(verdict: Verdict) -> str:
     """DIGEST_HEX; for an image whose digest is not known the hex sha256 of its reference."""
     return verdict.image.digest.rpartition(":")[2] or hashlib.sha256(verdict.image.reference.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """One finding of one image, as the formats for machines list it."""
+
+    kind: str
+    """`rule` or `vulnerability`."""
+    id: str
+    """The rule's or definition's."""
+    severity: str
+    title: str
+    vulnerability: Vulnerability | None = None
+    waived: Waived | None = None
+
+
+def findings(verdict: Verdict) -> t.Iterator[Found]:
+    """What failed: rules, then definitions, then rules that are waived."""
+    waived = {entry.id: entry for entry in verdict.waived}
+    for rule in verdict.failed:
+        yield Found("rule", rule.id, rule.severity, rule.title)
+    for entry in verdict.vulnerabilities:
+        yield Found("vulnerability", entry.id, entry.severity, entry.title, entry, waived.pop(entry.id, None))
+    for taken in waived.values():
+        yield Found("rule", taken.id, taken.severity, "", None, taken)

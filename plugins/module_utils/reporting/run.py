@@ -10,12 +10,21 @@ import os
 import typing as t
 
 from ..model import J, ScapError
+from .csv_report import CsvReport
+from .cyclonedx import CycloneDxReport
+from .gitlab import GitLabReport
 from .html_fleet import Pages
 from .interface import Fleet, Report
+from .junit import JUnitReport
 from .output import Output
+from .prometheus import PrometheusReport
+from .sarif import SarifReport
 from .summary import Gatherer, Row, Summary
 
-FORMATS: dict[str, t.Callable[[], Report]] = {"html": Pages}
+FORMATS: dict[str, type[Report]] = {
+    report.name: report
+    for report in (Pages, CsvReport, JUnitReport, SarifReport, CycloneDxReport, PrometheusReport, GitLabReport)
+}
 """Every format by its name."""
 _TABLE = 50
 """Images that the table names."""
