@@ -54,7 +54,7 @@ MODULES = (
     ),
     Module("runtime", (_RUNC,), tags="seccomp", stamps=("main.version",), versioned=_RUNC),
     Module("pause", (".",), static=True),
-
+    Module("openshift", (".",)),
 )
 
 

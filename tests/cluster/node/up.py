@@ -11,8 +11,7 @@ import os
 import pathlib
 import typing as t
 
-from . import api, certificates, control_plane, machine, registry
-
+from . import api, certificates, control_plane, machine, openshift, registry
 from .place import Place, choose, load
 from .processes import Ledger, tail
 from .programs import build
@@ -60,11 +59,14 @@ class _Start:
         registry.wait(place)
         registry.push_pause(place, programs["pause"])
         self._until(admin, api.ready, "apiserver")
+        self._start("openshift", openshift.command(place, programs))
         self._start("kubelet", machine.kubelet(place, programs))
         self._start("controller-manager", control_plane.controller_manager(place, programs))
         self._start("scheduler", control_plane.scheduler(place, programs))
+        openshift.register(place, admin)
         self._until(admin, api.node_ready, "kubelet")
         self._until(admin, api.node_answers, "kubelet")
+        self._until(admin, openshift.available, "openshift")
         (place.folder / "registry").write_text(f"{place.registry}\n")
         certificates.write_admin(place)
 
