@@ -17,6 +17,8 @@ from ansible_collections.scap.images.plugins.module_utils.scan.engine import PRO
 
 EVERY = 5.0
 """Seconds between two lines."""
+_PATHS = ("dir", "images_from", "storage", "authfile", "ca_file", "registries_conf")
+_LOCAL = ("oci", "oci-archive", "docker-archive")
 
 
 def line(progress: J) -> str:
@@ -32,6 +34,30 @@ def line(progress: J) -> str:
     return f"scanned {done} of {total}{extra}, {rate * 3600:.0f} an hour{left}: {progress['last']}"
 
 
+def absolute(arguments: J, folder: str) -> J:
+    """The arguments with their relative paths seen from `folder`, the user's: a playbook of a collection runs elsewhere."""
+    found = dict(arguments)
+    for name in _PATHS:
+        if isinstance(found.get(name), str) and found[name]:
+            found[name] = os.path.join(folder, os.path.expanduser(found[name]))
+    if isinstance(found.get("content"), str) and found["content"] != "auto":
+        found["content"] = _file(found["content"], folder)
+    if isinstance(found.get("oval"), list):
+        found["oval"] = [_file(entry, folder) if isinstance(entry, str) else entry for entry in found["oval"]]
+    if isinstance(found.get("images"), list):
+        found["images"] = [_reference(entry, folder) if isinstance(entry, str) else entry for entry in found["images"]]
+    return found
+
+
+def _file(source: str, folder: str) -> str:
+    return source if "://" in source else os.path.join(folder, os.path.expanduser(source))
+
+
+def _reference(text: str, folder: str) -> str:
+    transport, colon, path = text.partition(":")
+    return f"{transport}:{os.path.join(folder, path)}" if colon and transport in _LOCAL else text
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Runs the module where the task runs; the progress file is seen where that is this host."""
 
@@ -41,14 +67,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         follower = threading.Thread(target=self._follow, args=(ended,), daemon=True)
         follower.start()
         try:
-            result.update(self._execute_module(task_vars=task_vars))
+            arguments = absolute(self._task.args, os.getcwd()) if self._connection.transport == "local" else None
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         finally:
             ended.set()
             follower.join()
         return result
 
     def _follow(self, ended: threading.Event) -> None:
-        path = os.path.join(os.path.abspath(str(self._task.args.get("dir", "."))), PROGRESS)
+        path = os.path.join(os.getcwd(), str(self._task.args.get("dir", ".")), PROGRESS)
         before = ""
         while not ended.wait(EVERY):
             with contextlib.suppress(ScapError, KeyError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.scap.images.plugins.action.image_scan import line
+from ansible_collections.scap.images.plugins.action.image_scan import absolute, line
 
 BASE = {"total": 4, "done": 2, "failed": 0, "reused": 0, "seconds": 2.0, "last": "docker://r.example/a:1"}
 
@@ -23,3 +23,22 @@ BASE = {"total": 4, "done": 2, "failed": 0, "reused": 0, "seconds": 2.0, "last":
 )
 def test_line(change: dict[str, object], expected: str) -> None:
     assert line({**BASE, **change}) == expected
+
+
+def test_relative_paths_are_the_users() -> None:
+    given = {
+        "dir": "scap-images",
+        "profile": "standard",
+        "content": "auto",
+        "oval": ["feed.xml", "https://r.example/feed.xml.bz2", "/srv/feed.xml"],
+        "images": ["oci-archive:web.tar", "oci:/srv/layout:1", "quay.io/a/b:1", {"reference": "oci:x"}],
+        "authfile": None,
+    }
+    assert absolute(given, "/home/me") == {
+        "dir": "/home/me/scap-images",
+        "profile": "standard",
+        "content": "auto",
+        "oval": ["/home/me/feed.xml", "https://r.example/feed.xml.bz2", "/srv/feed.xml"],
+        "images": ["oci-archive:/home/me/web.tar", "oci:/srv/layout:1", "quay.io/a/b:1", {"reference": "oci:x"}],
+        "authfile": None,
+    }
