@@ -35,7 +35,7 @@ def line(progress: J) -> str:
 
 
 def absolute(arguments: J, folder: str) -> J:
-    """The arguments with their relative paths seen from `folder`, the user's: a playbook of a collection runs elsewhere."""
+    """The arguments, relative paths seen from `folder`, the user's: a playbook of a collection runs elsewhere."""
     found = dict(arguments)
     for name in _PATHS:
         if isinstance(found.get(name), str) and found[name]:
