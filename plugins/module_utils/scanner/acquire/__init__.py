@@ -55,5 +55,7 @@ def acquire(
             else:
                 yield Root(path, "storage", tried)
                 return
-        path = stack.enter_context(unpacked(resolved, tools, os.path.join(work, "root"), Limits()))
-        yield Root(path, "unpack", tried)
+        path = os.path.join(work, "root")
+        spent = stack.enter_context(unpacked(resolved, tools, path, access.limits))
+        stats = {name: getattr(spent, name) for name in ("bytes", "files", "layers", "skipped")}
+        yield Root(path, "unpack", tried, stats)

@@ -24,6 +24,10 @@ class Limits:
     manifest: int = 8 * 1024 * 1024
     """Bytes of a manifest or a config."""
 
+    @classmethod
+    def from_json(cls, data: t.Any) -> Limits:
+        return cls(**{entry.name: field(data, entry.name, int, entry.default) for entry in dataclasses.fields(cls)})
+
 
 @dataclasses.dataclass(frozen=True)
 class Access:
@@ -37,7 +41,8 @@ class Access:
     registries_conf: str = ""
     """A containers-registries.conf(5)."""
     timeout: float = 1200.0
-    """Seconds for each program."""
+    """Seconds for each program, and for unpacking."""
+    limits: Limits = Limits()
 
     @classmethod
     def from_json(cls, data: t.Any) -> Access:
@@ -47,6 +52,7 @@ class Access:
             tls_verify=field(data, "tls_verify", bool, True),
             registries_conf=field(data, "registries_conf", str, ""),
             timeout=field(data, "timeout", float, 1200.0),
+            limits=Limits.from_json(field(data, "limits", dict, {})),
         )
 
 
@@ -105,3 +111,5 @@ class Root:
     """`storage` or `unpack`."""
     tried: list[str] = dataclasses.field(default_factory=list)
     """The ways before it that did not work, each with its reason."""
+    stats: dict[str, int] = dataclasses.field(default_factory=dict)
+    """`unpack`: bytes and files (entries) of all layers, layers, skipped (device nodes, FIFOs, sockets)."""

@@ -35,6 +35,10 @@ class Tools:
             except OSError as error:
                 raise ScapError("ca_file_unreadable", f"{access.ca_file}: cannot be read: {error.strerror}") from error
 
+    @property
+    def timeout(self) -> float:
+        return self._access.timeout
+
     def skopeo(self, arguments: t.Sequence[str], *, what: str, reference: str, registry: bool) -> bytes:
         """Run skopeo; its output. ScapError names the image and what was tried (`what`)."""
         argv = ["skopeo", "--tmpdir", self.private("skopeo")]

@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import typing as t
 
-from ..unpack import unpack_layer
+from ..unpack import Budget, unpack_layer
 from .records import Limits, Resolved
 from .tools import Tools
 
 
 @contextlib.contextmanager
-def unpacked(resolved: Resolved, tools: Tools, target: str, limits: Limits) -> t.Iterator[str]:
-    """A folder with the image's root; removed in the end."""
+def unpacked(resolved: Resolved, tools: Tools, target: str, limits: Limits) -> t.Iterator[Budget]:
+    """Makes the folder `target`, the image's root, and says what it took; removed in the end."""
     blobs = os.path.join(resolved.layout, "blobs", "sha256")
     if not resolved.layout:
         blobs = tools.private("blobs")
@@ -29,11 +30,11 @@ def unpacked(resolved: Resolved, tools: Tools, target: str, limits: Limits) -> t
         )
     os.makedirs(target, mode=0o755)
     try:
-        budget = limits
+        budget = Budget(limits, time.monotonic() + tools.timeout)
         for layer in resolved.layers:
             path = os.path.join(blobs, layer.digest.rpartition(":")[2])
-            budget = unpack_layer(path, layer, target, budget, resolved.reference)
-        yield target
+            unpack_layer(path, layer, target, budget, resolved.reference)
+        yield budget
     finally:
         shutil.rmtree(target, ignore_errors=True)
 
