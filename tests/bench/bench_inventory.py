@@ -10,7 +10,7 @@ import tempfile
 import time
 import typing as t
 
-import tests.conftest  # noqa: F401 makes the collection importable
+from tests import conftest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

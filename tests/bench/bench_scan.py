@@ -16,7 +16,6 @@ import tempfile
 import time
 import typing as t
 
-import tests.conftest  # noqa: F401 makes the collection importable
 from tests.data import demo_images
 from tests.data.oci_layout import Layer, Layout
 from tests.support import registry

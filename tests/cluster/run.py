@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one-node cluster of the tests: `run.py start`, `run.py stop`, `run.py status`, each with another folder if one is given."""
+"""The one-node cluster of the tests: `run.py start`, `stop` or `status`, each with another folder if one is given."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.cluster.node.down import stop  # noqa: E402
-from tests.cluster.node.place import load  # noqa: E402
-from tests.cluster.node.processes import Ledger  # noqa: E402
-from tests.cluster.node.up import start  # noqa: E402
+from tests.cluster.node.down import stop
+from tests.cluster.node.place import load
+from tests.cluster.node.processes import Ledger
+from tests.cluster.node.up import start
 
 
 def main(arguments: list[str]) -> int:

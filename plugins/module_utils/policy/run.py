@@ -208,7 +208,7 @@ def compare(root: str, grounds: Grounds, others: Grounds) -> list[J]:
 def judge_file(path: str, reference: str, grounds: Grounds) -> Judged:
     """Judge one result file of any tool; nothing is written."""
     parsed = parse_file(path)
-    name, _, digest = reference.rpartition("@")
+    name, _at, digest = reference.rpartition("@")
     evidence = Evidence(
         reference=reference or parsed.target or path,
         digest=digest if name and is_digest(digest) else "",

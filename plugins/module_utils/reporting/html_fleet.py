@@ -18,7 +18,7 @@ from .html_image import write_page
 from .interface import Fleet, Report
 from .markup import FOOTER, STATE_WORDS, badge, cells, page, severity, table, text
 from .output import Output
-from .picture import bar, trend
+from .picture import state_bar, trend
 from .script import SCRIPT
 from .summary import Finding, Gatherer, Row, Summary
 
@@ -88,7 +88,7 @@ def _tiles(summary: Summary) -> t.Iterator[str]:
             link = f'<a href="#state={name}">{STATE_WORDS[name]}</a>'
             yield f'<li class="t-{name}"><strong>{summary.states[name]}</strong>{link}</li>'
     counts = ", ".join(f"{summary.severity[name]} {name}" for name in SEVERITIES if summary.severity[name])
-    yield f"</ul>\n<section><h3 id='state-bar'>The fleet by state</h3>{bar(summary.states)}"
+    yield f"</ul>\n<section><h3 id='state-bar'>The fleet by state</h3>{state_bar(summary.states)}"
     yield f'<p class="small muted">Findings that count: {text(counts) or "none"}.</p></section>\n'
 
 
@@ -148,12 +148,13 @@ def _filters(summary: Summary) -> t.Iterator[str]:
     spaces = sorted({name for row in summary.rows for name in row.namespaces})
     systems = sorted({row.os for row in summary.rows if row.os})
     yield '<form id="filters" class="filters" hidden role="search" aria-label="Filter the images">\n'
-    yield '<label>Text<input id="by-text" type="search" autocomplete="off"></label>\n'
+    yield '<div><label for="by-text">Text</label><input id="by-text" type="search" autocomplete="off"></div>\n'
     yield _choice("state", "State", [(name, STATE_WORDS[name]) for name in STRICTEST])
     yield _choice("severity", "With findings of severity", [(name, name) for name in SEVERITIES])
     yield _choice("namespace", "Runs in namespace", [(name, name) for name in spaces])
     yield _choice("os", "System", [(name, name) for name in systems])
-    yield '<label>CVE or rule<input id="by-finding" type="search" list="finding-names" autocomplete="off"></label>\n'
+    yield '<div><label for="by-finding">CVE or rule</label>'
+    yield '<input id="by-finding" type="search" list="finding-names" autocomplete="off"></div>\n'
     yield '<datalist id="finding-names">'
     yield from (f'<option value="{text(finding.label, 300)}"></option>' for finding in summary.listed)
     yield '</datalist>\n<div><button id="clear" type="button">Show all</button> '
@@ -162,7 +163,8 @@ def _filters(summary: Summary) -> t.Iterator[str]:
 
 def _choice(name: str, label: str, values: t.Sequence[tuple[str, str]]) -> str:
     options = "".join(f'<option value="{text(value)}">{text(word)}</option>' for value, word in values)
-    return f'<label>{label}<select id="by-{name}"><option value="">all</option>{options}</select></label>\n'
+    choice = f'<select id="by-{name}"><option value="">all</option>{options}</select>'
+    return f'<div><label for="by-{name}">{label}</label>{choice}</div>\n'
 
 
 def _findings(summary: Summary) -> t.Iterator[str]:

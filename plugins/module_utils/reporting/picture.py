@@ -18,7 +18,7 @@ _LEFT = 44
 _FOOT = 24
 
 
-def bar(states: t.Mapping[str, int]) -> str:
+def state_bar(states: t.Mapping[str, int]) -> str:
     """One bar of all images by state."""
     total = sum(states.values())
     if not total:

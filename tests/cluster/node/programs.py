@@ -115,8 +115,10 @@ def _flags(module: Module) -> str:
         flags += [f"-X {variable}={version}" for variable in module.stamps]
         if module.versioned == "k8s.io/kubernetes":
             major, minor = version.lstrip("v").split(".")[:2]
-            flags += [f"-X k8s.io/component-base/version.git{name}={value}" for name, value in
-                      (("Major", major), ("Minor", minor))]
+            flags += [
+                f"-X k8s.io/component-base/version.git{name}={value}"
+                for name, value in (("Major", major), ("Minor", minor))
+            ]
     return " ".join(flags)
 
 

@@ -26,11 +26,13 @@ DATASTREAM = """<?xml version="1.0"?>
    <x:select idref="r6" selected="true"/></x:Profile>
   <x:Profile id="p_profile_empty"><x:title>Empty</x:title><x:select idref="r3" selected="false"/></x:Profile>
   <x:Group id="g1"><x:Rule id="r1" selected="false"/><x:Rule id="r2" selected="false"/></x:Group>
-  <x:Group id="g2"><x:Rule id="r3" selected="false"/><x:Group id="g3"><x:Rule id="r4" selected="false"/></x:Group></x:Group>
+  <x:Group id="g2"><x:Rule id="r3" selected="false"/>
+   <x:Group id="g3"><x:Rule id="r4" selected="false"/></x:Group></x:Group>
   <x:Rule id="r5" selected="false"><x:requires idref="r3 r1"/></x:Rule>
   <x:Rule id="r6" selected="false"><x:conflicts idref="r1"/></x:Rule>
  </x:Benchmark></ds:component>
- <ds:component id="o"><o:oval_definitions><o:objects><textfilecontent54_object id="o1"/></o:objects></o:oval_definitions>
+ <ds:component id="o"><o:oval_definitions><o:objects>
+  <textfilecontent54_object id="o1"/></o:objects></o:oval_definitions>
  </ds:component>
 </ds:data-stream-collection>
 """
@@ -94,8 +96,10 @@ def test_a_profile_that_selects_nothing_proves_nothing(tmp_path: pathlib.Path) -
         ('<!DOCTYPE a [<!ENTITY b "c">]>' + DATASTREAM.partition("?>")[2], "content_malformed"),
         (DATASTREAM.replace('extends="p_profile_base"', 'extends="p_profile_more"'), "content_malformed"),
         ('<ds:data-stream-collection xmlns:ds="http://scap.nist.gov/schema/scap/source/1.2"/>', "content_malformed"),
-        ('<o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">' + "<a>" * 5000,
-         "content_malformed"),
+        (
+            '<o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">' + "<a>" * 5000,
+            "content_malformed",
+        ),
     ],
 )
 def test_bad_content_is_named(tmp_path: pathlib.Path, text: str, code: str) -> None:
