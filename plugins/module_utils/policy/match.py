@@ -26,8 +26,8 @@ def labels_match(wanted: t.Mapping[str, str], labels: t.Mapping[str, str]) -> bo
 
 
 def short_rule(name: str) -> str:
-    """What follows `_rule_` in an XCCDF rule id; the whole name where that is not in it."""
-    return name.rpartition("_rule_")[2]
+    """What follows the first `_rule_` in an XCCDF rule id; the whole name where that is not in it."""
+    return name.partition("_rule_")[2] or name
 
 
 class RuleNames:

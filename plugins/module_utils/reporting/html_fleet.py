@@ -10,6 +10,7 @@ import typing as t
 
 from ..model import SEVERITIES, Mark
 from ..policy import STRICTEST
+from ..policy.match import short_rule
 from .history import Past, remember
 from .html_finding import FOLDER as FINDINGS
 from .html_finding import finding_page
@@ -245,7 +246,7 @@ def _waivers(summary: Summary) -> t.Iterator[str]:
             ticket = f" ({text(entry.ticket, 300)})" if entry.ticket else ""
             yield cells(
                 text(entry.expires),
-                text(entry.id.rpartition("_rule_")[2], 300),
+                text(short_rule(entry.id), 300),
                 severity(entry.severity),
                 text(entry.owner, 300),
                 f"{text(entry.reason, 1000)}{ticket}",

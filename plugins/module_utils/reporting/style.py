@@ -76,7 +76,7 @@ summary .sev{display:inline-block;min-width:4.5rem}
 .reasons{margin:0;padding-left:1.2rem}
 .passed{color:var(--ok);font-weight:600;white-space:nowrap}.failed{color:var(--bad);font-weight:600;white-space:nowrap}
 .filters{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6rem;margin:.25rem 0 .75rem}
-.filters[hidden],[hidden]{display:none!important}
+.filters>div{min-width:0}.filters[hidden],[hidden]{display:none!important}
 label{display:block;font-size:.875rem;color:var(--soft)}
 input,select,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--soft);border-radius:.4rem;
 padding:.35rem .6rem;width:100%}
