@@ -1,26 +1,47 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real API server for these tests: the one that `make cluster` runs, else etcd and kube-apiserver alone."""
+"""The cluster of these tests: the one that runs already, else one that is started once and stopped at the end.
+
+Where no node can run (no root, no Go) the tests that need the API alone get etcd and kube-apiserver.
+"""
 
 from __future__ import annotations
 
 import os
-import pathlib
 import typing as t
 
 import pytest
 import yaml
 
-from tests.support import apiserver
+from tests.support import apiserver, kube
 
-_CLUSTER = pathlib.Path(__file__).resolve().parent.parent.parent / "build" / "cluster" / "kubeconfig"
+
+@pytest.fixture(scope="session")
+def _whole_cluster() -> t.Iterator[kube.Cluster | None]:
+    if os.environ.get("SCAP_TEST_KUBECONFIG") or kube.possible():
+        yield None
+        return
+    with kube.running() as cluster:
+        os.environ["SCAP_TEST_KUBECONFIG"] = cluster.kubeconfig
+        try:
+            yield cluster
+        finally:
+            del os.environ["SCAP_TEST_KUBECONFIG"]
+
+
+@pytest.fixture(scope="session")
+def cluster(_whole_cluster: kube.Cluster | None) -> kube.Cluster:
+    """A whole node."""
+    if _whole_cluster is None:
+        pytest.skip(kube.possible() or "SCAP_TEST_KUBECONFIG names another cluster")
+    return _whole_cluster
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _api_server(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[None]:
+def _api_server(_whole_cluster: kube.Cluster | None, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[None]:
     program = apiserver.binary()
-    if os.environ.get("SCAP_TEST_KUBECONFIG") or _CLUSTER.is_file() or program is None:
+    if os.environ.get("SCAP_TEST_KUBECONFIG") or program is None:
         yield
         return
     folder = tmp_path_factory.mktemp("apiserver")
