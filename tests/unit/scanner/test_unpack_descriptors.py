@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pathlib
 import tarfile
+import time
 
 from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Layer, Limits
-from ansible_collections.scap.images.plugins.module_utils.scanner.unpack import unpack_layer
+from ansible_collections.scap.images.plugins.module_utils.scanner.unpack import Budget, unpack_layer
 
 
 def unpack(root: pathlib.Path, *entries: tarfile.TarInfo) -> None:
@@ -22,7 +24,8 @@ def unpack(root: pathlib.Path, *entries: tarfile.TarInfo) -> None:
     path = root.parent / "layer.tar"
     path.write_bytes(data.getvalue())
     digest = f"sha256:{hashlib.sha256(data.getvalue()).hexdigest()}"
-    unpack_layer(str(path), Layer(digest, "", len(data.getvalue()), digest), str(root), Limits(), "oci:here")
+    budget = Budget(Limits(), time.monotonic() + 60, layers=len(os.listdir(root)))
+    unpack_layer(str(path), Layer(digest, "", len(data.getvalue()), digest), str(root), budget, "oci:here")
 
 
 def file(name: str) -> tarfile.TarInfo:
