@@ -212,6 +212,15 @@ class Client:
             self._api_client.set_default_header(name, value)
         return self._api_client
 
+    @property
+    def configuration(self) -> t.Any:
+        """The connection's `kubernetes.client.Configuration`."""
+        return self._config
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of a request that is not made here (exec), credentials included."""
+        return [(str(name), str(value)) for name, value in self._request_headers().items()]
+
     def openshift(self, cache_file: str | None = None) -> t.Any:
         """An `openshift.dynamic.DynamicClient` on this connection."""
         return openshift().dynamic.DynamicClient(self.api_client, cache_file=cache_file)

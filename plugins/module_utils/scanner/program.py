@@ -122,7 +122,7 @@ class Scan:
                 storage_limit=request.storage_limit,
             )
         )
-        self.rung = root.way
+        self.rung = request.rung or root.way
         for reason in root.tried:
             self.say(f"not by {reason}")
         return root.path

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import typing as t
 
@@ -19,7 +18,7 @@ from .place import Place, load
 from .processes import Ledger, descendants, end, with_argument
 
 _LOG_LINKS = pathlib.Path("/var/log/containers")
-_NETWORK_RESULTS = (pathlib.Path("/var/lib/cni/results"), pathlib.Path("/var/lib/cni/cache/results"))
+_NETWORK_RESULTS = pathlib.Path("/var/lib/cni/results")
 
 
 def stop(folder: pathlib.Path) -> None:
@@ -31,10 +30,11 @@ def stop(folder: pathlib.Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         place.kubeconfig.unlink(missing_ok=True)
         (place.folder / "registry").unlink(missing_ok=True)
+        containers = _containers(place)
         _end_processes(place)
         _unmount(place)
         _remove_links(place)
-        _remove_traces(place)
+        _remove_traces(place, containers)
         if place.forwarding == "0" and not _other_bridges():
             pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         for path in (place.run, place.data, place.logs, place.pki):
@@ -45,16 +45,15 @@ def stop(folder: pathlib.Path) -> None:
 
 
 def _end_processes(place: Place) -> None:
-    """The kubelet first, so that nothing is started again; then the pods, whose shims name this cluster's socket."""
-    running = {process.name: process for process in Ledger(place.folder / "processes.json").read() if process.alive()}
-    for name in ("kubelet", "scheduler", "controller-manager"):
-        if name in running:
-            end([running.pop(name)], signal.SIGKILL if name != "kubelet" else signal.SIGTERM)
-    if "containerd" in running:
-        end([running.pop("containerd")])
+    """The kubelet first, so that nothing is started again; then the pods, whose shims name this cluster's socket.
+
+    Killed, all of them: what they would save is thrown away.
+    """
+    running = [process for process in Ledger(place.folder / "processes.json").read() if process.alive()]
+    for name in ("kubelet", "containerd"):
+        end([process for process in running if process.name == name])
     shims = with_argument(str(place.containerd))
-    end([*descendants(shims), *shims], signal.SIGKILL)
-    end(list(running.values()))
+    end([*descendants(shims), *shims, *running])
 
 
 def _unmount(place: Place) -> None:
@@ -85,20 +84,34 @@ def _other_bridges() -> bool:
     return any(entry.startswith("scap") for entry in os.listdir("/sys/class/net"))
 
 
-def _remove_traces(place: Place) -> None:
+def _remove_traces(place: Place, containers: t.Sequence[str]) -> None:
     """What the parts write to fixed places: links to logs, results of the network plug-ins, control groups."""
     for link in _entries(_LOG_LINKS):
         if link.is_symlink() and str(link.readlink()).startswith(f"{place.data}/"):
             link.unlink()
-    for folder in _NETWORK_RESULTS:
-        for result in _entries(folder):
-            if result.name.startswith(f"{place.name}-"):
-                result.unlink()
-    for folder in (_LOG_LINKS, *_NETWORK_RESULTS):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    for result in _entries(_NETWORK_RESULTS):
+        if result.name.startswith(f"{place.name}-"):
+            result.unlink()
+    if not _other_bridges():
+        for absent in place.absent:
+            shutil.rmtree(absent, ignore_errors=True)
+    _remove_control_groups(containers)
 
 
-def _entries(folder: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    if folder.is_dir():
-        yield from list(folder.iterdir())
+def _containers(place: Place) -> list[str]:
+    """The ids of all containers and sandboxes that containerd holds."""
+    tasks = place.run / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"
+    return [entry.name for entry in _entries(tasks)]
+
+
+def _remove_control_groups(containers: t.Sequence[str]) -> None:
+    ours = set(containers)
+    for folder, _folders, _files in os.walk("/sys/fs/cgroup", topdown=False):
+        group = pathlib.Path(folder)
+        if any(part in ours for part in group.parts) or group.name == "k8s.io":
+            with contextlib.suppress(OSError):
+                group.rmdir()
+
+
+def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []

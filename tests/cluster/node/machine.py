@@ -100,7 +100,11 @@ def _containerd_settings(place: Place, programs: Programs) -> dict[str, t.Any]:
                 "disable_apparmor": not apparmor(),
                 "tolerate_missing_hugetlb_controller": True,
                 "netns_mounts_under_state_dir": True,
-                "cni": {"bin_dirs": ["/usr/lib/cni", "/opt/cni/bin"], "conf_dir": str(place.data / "cni")},
+                "cni": {
+                    "bin_dirs": ["/usr/lib/cni", "/opt/cni/bin"],
+                    "conf_dir": str(place.data / "cni"),
+                    "use_internal_loopback": True,
+                },
                 "containerd": {
                     "default_runtime_name": "runc",
                     "runtimes": {"runc": {"runtime_type": "io.containerd.runc.v2", "options": options}},

@@ -16,6 +16,8 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 _PORTS = ("etcd", "etcd_peer", "apiserver", "kubelet", "registry", "openshift")
+FIXED = ("/var/log/containers", "/var/lib/cni", "/var/lib/kubelet")
+"""Folders that kubelet and network plug-ins make wherever their own folders are."""
 _FIRST_NET, _LAST_NET = 201, 250
 
 
@@ -33,6 +35,8 @@ class Place:
     """The pods' network, a /24 of 10.0.0.0/8; its first address is the bridge's."""
     forwarding: str
     """What net.ipv4.ip_forward was before."""
+    absent: list[str]
+    """Those of FIXED that were not there before."""
 
     @property
     def name(self) -> str:
@@ -76,7 +80,7 @@ class Place:
 
     def save(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        values = {"ports": self.ports, "subnet": self.subnet, "forwarding": self.forwarding}
+        values = {"ports": self.ports, "subnet": self.subnet, "forwarding": self.forwarding, "absent": self.absent}
         part = self.folder / "place.json.part"
         part.write_text(json.dumps(values))
         part.rename(self.folder / "place.json")
@@ -102,7 +106,8 @@ def choose(folder: pathlib.Path) -> Place:
         for one in sockets:
             one.close()
     forwarding = pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
-    return Place(folder.resolve(), ports, _free_subnet(), forwarding)
+    absent = [path for path in FIXED if not pathlib.Path(path).exists()]
+    return Place(folder.resolve(), ports, _free_subnet(), forwarding, absent)
 
 
 def _free_subnet() -> str:

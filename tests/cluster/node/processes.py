@@ -97,20 +97,16 @@ class Ledger:
         part.rename(self._path)
 
 
-def end(processes: t.Sequence[Process], first: int = signal.SIGTERM, grace: float = _GRACE) -> None:
-    """Ask the processes to end, and kill those that still run after `grace` seconds."""
-    for number, wait in ((first, grace), (signal.SIGKILL, _GRACE)):
-        for process in processes:
-            process.send(number)
-        deadline = time.monotonic() + wait
-        while any(process.alive() for process in processes):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        else:
-            return
-    left = [f"{process.name} ({process.pid})" for process in processes if process.alive()]
-    raise RuntimeError(f"these processes do not end: {', '.join(left)}")
+def end(processes: t.Sequence[Process]) -> None:
+    """Kill the processes and wait until they are gone."""
+    for process in processes:
+        process.send(signal.SIGKILL)
+    deadline = time.monotonic() + _GRACE
+    while left := [process for process in processes if process.alive()]:
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{process.name} ({process.pid})" for process in left)
+            raise RuntimeError(f"these processes do not end: {names}")
+        time.sleep(0.02)
 
 
 def with_argument(argument: str) -> list[Process]:

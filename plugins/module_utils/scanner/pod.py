@@ -1,0 +1,175 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scanner as the main program of a pod: makes the root that its rung allows, scans, holds the evidence until it is
+acknowledged.
+
+One argument, a JSON object: `request` (scanner.request.Request without root and folders), `rung`, `content`
+({name: {sha256, pieces: [paths]}}, gzip compressed pieces of one file), `known` (names of files that the controller's
+cache of content has) and `deadline` (seconds that the evidence is held).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tarfile
+import time
+import typing as t
+
+from ..files import sha256_file, write_json, write_whole
+from ..model import J, ScapError, field, strings
+from ..process import run
+from . import program
+from .request import Request
+
+IMAGE = "/scap/image"
+WORK = "/scap/work"
+PROGRAM = "/scap/program"
+CONTENT = "/scap/content"
+AUTHFILE = "/scap/pull/.dockerconfigjson"
+READY = f"{WORK}/ready.json"
+ARCHIVE = f"{WORK}/evidence.tar"
+ACKNOWLEDGED = f"{WORK}/acknowledged"
+
+USERNS, COPY, PULL = "image_volume_userns", "image_volume", "pull"
+RUNGS = (USERNS, COPY, PULL)
+"""The privilege ladder, lowest privileges first."""
+
+MAX_CONTENT = 2 * 1024 * 1024 * 1024
+_POLL = 0.05
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
+
+
+class RungError(Exception):
+    """This rung does not work here; another may."""
+
+
+def main(argv: t.Sequence[str]) -> int:
+    """The pod's exit status: 0 only where the evidence was acknowledged."""
+    spec = json.loads(argv[0])
+    os.umask(0o077)
+    with contextlib.suppress(FileExistsError):
+        os.symlink("/proc/self/mounts", "/etc/mtab")
+    try:
+        answer = _scan(spec)
+    except RungError as error:
+        answer = {"unusable": str(error)}
+    except ScapError as error:
+        answer = {"problem": error.message, "code": error.code}
+    write_json(READY, answer)
+    return _wait(time.monotonic() + field(spec, "deadline", int))
+
+
+def _scan(spec: J) -> J:
+    cache = f"{WORK}/cache"
+    for folder in (cache, f"{WORK}/scratch", f"{WORK}/evidence"):
+        os.makedirs(folder, exist_ok=True)
+    known = [name for name in strings(spec, "known") if _NAME.fullmatch(name)]
+    for name in known:
+        write_whole(f"{cache}/{name}", b"")
+    for name, entry in field(spec, "content", dict).items():
+        assemble(f"{WORK}/content/{name}", field(entry, "sha256", str), strings(entry, "pieces"))
+    rung = field(spec, "rung", str)
+    request = dict(field(spec, "request", dict), cache=cache, evidence=f"{WORK}/evidence", rung=rung, confined=True)
+    if rung == PULL:
+        request["way"] = "unpack"
+        request["access"] = dict(field(request, "access", dict), authfile=AUTHFILE if os.path.exists(AUTHFILE) else "")
+    else:
+        request["way"], request["root"] = "root", f"{WORK}/root"
+        (_overlay if rung == USERNS else _copy)(f"{WORK}/root")
+    answer = program.scan(Request.from_json(request), f"{WORK}/scratch")
+    if rung != USERNS:
+        shutil.rmtree(f"{WORK}/root", ignore_errors=True)
+    _pack(answer["staging"], cache, known)
+    return {"key": answer["key"], "size": os.path.getsize(ARCHIVE), "sha256": sha256_file(ARCHIVE)}
+
+
+def assemble(path: str, sha256: str, pieces: t.Sequence[str]) -> None:
+    """One content file of its compressed pieces, checked against its digest."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with open(path, "wb") as out, _Joined(pieces) as joined, gzip.GzipFile(fileobj=t.cast(t.Any, joined)) as plain:
+        while chunk := plain.read(1 << 20):
+            size += len(chunk)
+            if size > MAX_CONTENT:
+                raise ScapError("content_too_large", f"{path}: longer than {MAX_CONTENT} bytes")
+            digest.update(chunk)
+            out.write(chunk)
+    if digest.hexdigest() != sha256:
+        raise ScapError("content_damaged", f"{path}: sha256 {digest.hexdigest()}, expected {sha256}")
+
+
+class _Joined:
+    """Several files read as one."""
+
+    def __init__(self, paths: t.Sequence[str]) -> None:
+        self._paths = list(paths)
+        self._file: t.BinaryIO | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._file is None:
+                if not self._paths:
+                    return b""
+                self._file = open(self._paths.pop(0), "rb")  # noqa: SIM115
+            data = self._file.read(size)
+            if data:
+                return data
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> _Joined:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _overlay(root: str) -> None:
+    """The image's root with a throw-away writable layer, on which nothing can be executed."""
+    folders = [root, f"{WORK}/upper", f"{WORK}/overlay"]
+    for folder in folders:
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+    options = f"lowerdir={IMAGE},upperdir={WORK}/upper,workdir={WORK}/overlay,userxattr"
+    libc = ctypes.CDLL(None, use_errno=True)
+    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    if libc.mount(b"overlay", root.encode(), b"overlay", flags, options.encode()) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise RungError(f"an overlay of the image volume cannot be mounted in the pod's user namespace: {reason}")
+
+
+def _copy(root: str) -> None:
+    done = run(["cp", "-a", "--", f"{IMAGE}/.", root], timeout=3600)
+    if done.returncode != 0:
+        if "No space left" in done.error:
+            raise ScapError("disk_full", f"the image does not fit into the pod's ephemeral storage: {done.error}")
+        raise RungError(f"the image volume cannot be copied: {done.error}")
+
+
+def _pack(staging: str, cache: str, known: t.Sequence[str]) -> None:
+    """The evidence's files, and below cache/ what the controller's cache of content lacks."""
+    with tarfile.open(ARCHIVE, "w") as archive:
+        for name in sorted(os.listdir(staging)):
+            archive.add(os.path.join(staging, name), name, recursive=False)
+        for name in sorted(os.listdir(cache)):
+            if name not in known:
+                archive.add(os.path.join(cache, name), f"cache/{name}", recursive=False)
+
+
+def _wait(deadline: float) -> int:
+    while time.monotonic() < deadline:
+        if os.path.exists(ACKNOWLEDGED):
+            return 0
+        time.sleep(_POLL)
+    print("the evidence was not fetched in time", file=sys.stderr)
+    return 1
