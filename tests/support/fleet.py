@@ -1,3 +1,6 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A scap_dir of our own making: evidences, results, what discovery and marking leave."""
 
 from __future__ import annotations
@@ -113,7 +116,9 @@ def many(root: pathlib.Path, number: int, seed: int = 7, findings: int = 12) -> 
     chance = random.Random(seed)
     pool = [rule(f"rule_{place}", severity=chance.choice(["high", "medium", "medium", "low"])) for place in range(120)]
     prose = "Without it an attacker who has a foothold can read what others wrote. " * 4
-    pool = [dataclasses.replace(entry, rationale=prose, fix="chmod 0600 /etc/file", description=prose) for entry in pool]
+    pool = [
+        dataclasses.replace(entry, rationale=prose, fix="chmod 0600 /etc/file", description=prose) for entry in pool
+    ]
     feed = [vulnerability(place, chance.choice(["critical", "high", "medium", "low"])) for place in range(600)]
     images, marks = [], []
     for place in range(number):
@@ -141,7 +146,9 @@ def many(root: pathlib.Path, number: int, seed: int = 7, findings: int = 12) -> 
         images.append(Image(found.reference, found.digest, "linux/amd64", [found.reference], workloads=where))
         if place % 3 == 0:
             blocked = "proven" if place % 2 else "unproven"
-            mark = Mark(found.digest, found.reference, "non_compliant", "deny", True, blocked, True, "2026-11-22T11:00:00Z")
+            mark = Mark(
+                found.digest, found.reference, "non_compliant", "deny", True, blocked, True, "2026-11-22T11:00:00Z"
+            )
             marks.append(mark)
     write_jsonl(os.path.join(root, "images.jsonl"), map(to_json, images))
     write_jsonl(os.path.join(root, "marks.jsonl"), map(to_json, marks))

@@ -116,32 +116,34 @@ def _changes(past: Past) -> t.Iterator[str]:
 def _images(summary: Summary) -> t.Iterator[str]:
     yield '<section><h2 id="images">Images, the worst first</h2>\n'
     yield from _filters(summary)
-    heads = ["Image", "Verdict", "Critical", "High", "Medium", "Low"]
-    numeric = "".join(f'<th scope="col" class="num">{head}</th>' for head in heads[2:])
+    numeric = "".join(f'<th scope="col" class="num">{name.capitalize()}</th>' for name in SEVERITIES)
+    placed = any(row.namespaces for row in summary.rows)
     yield '<div class="scroll" tabindex="0" role="region" aria-labelledby="images"><table><thead><tr>'
-    yield f'<th scope="col">Image</th><th scope="col">Verdict</th>{numeric}<th scope="col" class="wide">Runs in</th>'
+    yield f'<th scope="col">Image</th><th scope="col">Verdict</th>{numeric}'
+    yield '<th scope="col" class="wide">Runs in</th>' if placed else ""
     yield '<th scope="col" class="wide">Why</th></tr></thead><tbody id="rows">\n'
     for row in sorted(summary.rows, key=lambda row: row.order):
-        yield _row(row)
+        yield _row(row, placed)
     yield "</tbody></table></div></section>\n"
 
 
-def _row(row: Row) -> str:
-    counts = [*(row.severity.get(name, 0) for name in SEVERITIES[:3])]
-    counts.append(row.severity.get("low", 0) + row.severity.get("unknown", 0))
+def _row(row: Row, placed: bool) -> str:
+    counts = [row.severity.get(name, 0) for name in SEVERITIES]
     found = " ".join(name for name in SEVERITIES if row.severity.get(name))
     namespaces = text("\n".join(row.namespaces), 4000)
     places = text(
         ", ".join(row.namespaces[:4]) + (f" and {len(row.namespaces) - 4} more" if len(row.namespaces) > 4 else "")
     )
-    why = "".join(f"<p>{text(reason)}</p>" for reason in row.reasons) if row.state != "compliant" else ""
+    why = "" if row.state == "compliant" or not row.reasons else f"<p>{text(row.reasons[0])}</p>"
+    why += f'<p class="muted">and {len(row.reasons) - 1} more</p>' if why and len(row.reasons) > 1 else ""
     numbers = "".join(f'<td class="num">{number or ""}</td>' for number in counts)
+    cell = f'<td class="wide small">{places}</td>' if placed else ""
     listed = f' data-f="{" ".join(map(str, row.findings))}"' if row.findings else ""
     return (
         f'<tr data-s="{row.state}" data-o="{text(row.os)}" data-v="{found}" data-n="{namespaces}"{listed}>'
         f'<th scope="row"><a href="{IMAGES}/{row.page}.html">{text(row.reference, 500)}</a><br>'
         f'<span class="small muted">{text(row.os) or "unknown system"}</span></th><td>{badge(row.state)}</td>{numbers}'
-        f'<td class="wide small">{places}</td><td class="wide small">{why}</td></tr>\n'
+        f'{cell}<td class="wide small">{why}</td></tr>\n'
     )
 
 

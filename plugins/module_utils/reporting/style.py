@@ -59,7 +59,7 @@ caption{text-align:left;color:var(--soft);font-size:.875rem;padding:.25rem 0}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
 th{font-size:.875rem;color:var(--soft);font-weight:600}
 thead th{white-space:nowrap;overflow-wrap:normal}
-tbody th{font-size:1rem;color:inherit;font-weight:400;min-width:15rem}
+tbody th{font-size:1rem;color:inherit;font-weight:400;min-width:19rem}
 tr:last-child>td,tr:last-child>th{border-bottom:0}
 th.num,td.num{padding-right:1rem}
 td ul,td p{margin:0;padding:0;list-style:none}
@@ -76,7 +76,8 @@ summary .sev{display:inline-block;min-width:4.5rem}
 .reasons{margin:0;padding-left:1.2rem}
 .passed{color:var(--ok);font-weight:600;white-space:nowrap}.failed{color:var(--bad);font-weight:600;white-space:nowrap}
 .filters{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6rem;margin:.25rem 0 .75rem}
-.filters>div{min-width:0}.filters[hidden],[hidden]{display:none!important}
+.filters>div{min-width:0}.filters>div:last-child{grid-column:1/-1}
+.filters[hidden],[hidden]{display:none!important}
 label{display:block;font-size:.875rem;color:var(--soft)}
 input,select,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--soft);border-radius:.4rem;
 padding:.35rem .6rem;width:100%}
@@ -86,7 +87,7 @@ button{cursor:pointer;width:auto}
 footer{color:var(--soft);font-size:.875rem}
 @media (max-width:46rem){body{font-size:15px}.wide{display:none}header h1{font-size:1.3rem}
 .pair{grid-template-columns:1fr}
-section{padding:.75rem .9rem}dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}}
+section{padding:.75rem .9rem}tbody th{min-width:14rem}dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#999;--link:#000;--code:#fff}
 .filters,nav,.skip,button{display:none!important}section{border:0;padding:0;break-inside:auto}details,tr{break-inside:avoid}
 header,main,footer{max-width:none;padding:0}body{font-size:10pt}pre{max-height:none}

@@ -17,7 +17,6 @@ from .interface import Fleet, page_name
 
 LISTED = 400
 """Findings that have a page of their own and that the fleet page filters by, the worst first."""
-_REASONS = 3
 _WORDS = 300
 
 
@@ -137,7 +136,7 @@ class Gatherer:
                 severity=verdict.severity,
                 packages=verdict.packages,
                 seconds=verdict.scan.seconds,
-                reasons=[reason.message[:_WORDS] for reason in verdict.reasons[:_REASONS]],
+                reasons=[reason.message[:_WORDS] for reason in verdict.reasons],
                 code=verdict.reasons[0].code if verdict.reasons else "",
                 namespaces=image.namespaces if image else [],
                 workloads=len(image.workloads) if image else 0,
