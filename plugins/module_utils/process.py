@@ -18,6 +18,8 @@ import typing as t
 
 from .model import ScapError
 
+_WATCH_SECONDS = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class Completed:
@@ -52,10 +54,12 @@ def run(
     output_limit: int = 16 * 1024 * 1024,
     pass_fds: t.Sequence[int] = (),
     limits: t.Mapping[int, int] | None = None,
+    watch: t.Callable[[], None] | None = None,
 ) -> Completed:
     """Run `argv` to its end, or end its process group after `timeout` seconds.
 
-    `limits` maps resource.RLIMIT_... to what the program may use.
+    `limits` maps resource.RLIMIT_... to what the program may use. `watch` is called while it runs, several times a
+    second; what it raises ends the program.
 
     Raises ScapError (`program_missing`) where the program is not there; an exit status is the
     caller's to judge.
@@ -76,7 +80,7 @@ def run(
     except (FileNotFoundError, PermissionError) as error:
         raise ScapError("program_missing", f"{argv[0]} cannot be started: {error.strerror}; install it") from error
     try:
-        stdout, stderr, truncated, timed_out = _collect(process, stdin, started + timeout, output_limit)
+        stdout, stderr, truncated, timed_out = _collect(process, stdin, started + timeout, output_limit, watch)
     except BaseException:
         end_group(process)
         raise
@@ -112,7 +116,11 @@ def _limit(limits: t.Mapping[int, int]) -> None:
 
 
 def _collect(
-    process: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int
+    process: subprocess.Popen[bytes],
+    stdin: bytes,
+    deadline: float,
+    limit: int,
+    watch: t.Callable[[], None] | None,
 ) -> tuple[bytes, bytes, bool, bool]:
     stdout, stderr = t.cast("t.IO[bytes]", process.stdout), t.cast("t.IO[bytes]", process.stderr)
     out, err, truncated = bytearray(), bytearray(), False
@@ -127,6 +135,9 @@ def _collect(
             left = deadline - time.monotonic()
             if left <= 0:
                 return bytes(out), bytes(err), truncated, True
+            if watch is not None:
+                watch()
+                left = min(left, _WATCH_SECONDS)
             for key, _unused in selector.select(left):
                 if key.fileobj is process.stdin:
                     waiting = _feed(process, waiting)

@@ -25,7 +25,10 @@ _FINAL = frozenset(
         "registry_certificate",
         "registry_plain_http",
         "registry_down",
+        "registry_busy",
         "digest_mismatch",
+        "limit_bytes",
+        "limit_files",
         "media_type_unsupported",
         "time_limit",
         "disk_full",
@@ -47,7 +50,7 @@ def acquire(
     with contextlib.ExitStack() as stack:
         if way in ("auto", "storage"):
             try:
-                path = stack.enter_context(mounted(resolved, tools, storage, storage_limit))
+                path = stack.enter_context(mounted(resolved, tools, storage, storage_limit, access.limits))
             except ScapError as problem:
                 if way == "storage" or problem.code in _FINAL:
                     raise

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import re
 import shutil
 import tarfile
+import zlib
 
 from ...files import write_json
 from ...model import J, ScapError, is_digest
 from ...reference import Reference
-from .manifest import check_size, digest_of, parse
+from .manifest import check_size, choose, digest_of, host_platform, parse
 from .records import Limits
-from .tools import Tools
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _CONTAINERD_NAME = "io.containerd.image.name"
@@ -23,22 +25,13 @@ _MEMBER = re.compile(r"(?:\./)?(oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}
 _BLOCK = 1 << 20
 
 
-def local_layout(reference: Reference, text: str, tools: Tools, work: str) -> tuple[str, str]:
-    """(folder of an OCI layout, tag) for a reference of any transport but docker://; ScapError names the file."""
+def local_layout(reference: Reference, text: str, work: str) -> str:
+    """The folder of the OCI layout that `oci:` or `oci-archive:` names; ScapError names the file."""
     if reference.transport == "oci":
-        return reference.path, reference.tag
+        return reference.path
     folder = os.path.join(work, "layout")
-    if reference.transport == "oci-archive":
-        extract_layout(reference.path, text, folder)
-        return folder, reference.tag
-    os.makedirs(folder, mode=0o700)
-    tools.skopeo(
-        ["copy", "--quiet", str(reference), f"oci:{folder}:image"],
-        what="reading it",
-        reference=text,
-        registry=False,
-    )
-    return folder, "image"
+    extract_layout(reference.path, text, folder)
+    return folder
 
 
 def extract_layout(archive: str, text: str, folder: str) -> None:
@@ -63,7 +56,11 @@ def extract_layout(archive: str, text: str, folder: str) -> None:
                     shutil.copyfileobj(source, target, _BLOCK)
     except FileNotFoundError as error:
         raise ScapError("image_unknown", f"{text}: there is no file {archive}; check the path") from error
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ScapError("disk_full", f"{text}: the disk is full; free some space or move scap_dir") from error
+        raise ScapError("archive_malformed", f"{text}: the archive cannot be read: {error}; make it again") from error
+    except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise ScapError("archive_malformed", f"{text}: the archive cannot be read: {error}; make it again") from error
     if not os.path.exists(os.path.join(folder, "index.json")):
         raise ScapError("archive_malformed", f"{text}: the archive holds no index.json: it is not an OCI archive")
@@ -86,7 +83,8 @@ def pick(index: J, tag: str, text: str) -> str:
     ]
     named = []
     for entry in entries:
-        notes = entry.get("annotations") or {}
+        notes = entry.get("annotations")
+        notes = notes if isinstance(notes, dict) else {}
         name = str(notes.get(_REF_NAME) or notes.get(_CONTAINERD_NAME) or "")
         if tag and tag in (name, name.rpartition(":")[2]):
             return str(entry["digest"])
@@ -95,6 +93,26 @@ def pick(index: J, tag: str, text: str) -> str:
         return str(entries[0]["digest"])
     problem = f"no image is called {tag!r}" if tag else "which image is meant must be said behind a colon"
     raise ScapError("image_unknown", f"{text}: {problem}; there are: {', '.join(named[:20]) or 'none'}")
+
+
+def choose_held(folder: str, text: str, index: J, platform: str) -> str:
+    """The digest of the manifest for a platform.
+
+    Exports often hold one platform of many that their index names: where none is wanted and only one is there, it is
+    meant, whatever its platform.
+    """
+    if platform:
+        return choose(text, index, platform)
+    there = [
+        entry
+        for entry in index.get("manifests") or ()
+        if isinstance(entry, dict)
+        and is_digest(entry.get("digest"))
+        and os.path.exists(blob_path(folder, entry["digest"]))
+    ]
+    if len(there) == 1:
+        return str(there[0]["digest"])
+    return choose(text, {**index, "manifests": there} if there else index, host_platform())
 
 
 def read_blob(folder: str, digest: str, text: str, what: str) -> bytes:

@@ -21,6 +21,7 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 _LAYERS = (
     "application/vnd.oci.image.layer.",
     "application/vnd.docker.image.rootfs.diff.tar",
@@ -60,19 +61,55 @@ def is_index(manifest: J) -> bool:
 
 def choose(reference: str, index: J, wanted: str) -> str:
     """The digest of the manifest for a platform; ScapError platform_missing lists those there are."""
-    there = []
+    there: dict[str, str] = {}
     for entry in index.get("manifests") or ():
         platform = entry.get("platform") if isinstance(entry, dict) else None
-        if not isinstance(platform, dict) or not is_digest(entry.get("digest")):
-            continue
-        name = "/".join(str(platform[key]) for key in ("os", "architecture", "variant") if platform.get(key))
-        there.append(name)
-        if name == wanted or name.startswith(wanted + "/"):
-            return str(entry["digest"])
+        if isinstance(platform, dict) and is_digest(entry.get("digest")):
+            there.setdefault(platform_of(platform), str(entry["digest"]))
+    for name in (wanted, *there):
+        if name in there and fits(name, wanted):
+            return there[name]
+    names = sorted(name for name in there if not name.startswith("unknown"))
     raise ScapError(
-        "platform_missing",
-        f"{reference}: it has no image for {wanted}; there are: {', '.join(sorted(set(there))) or 'none'}",
+        "platform_missing", f"{reference}: it has no image for {wanted}; there are: {', '.join(names[:50]) or 'none'}"
     )
+
+
+def platform_of(described: J) -> str:
+    """`os/architecture[/variant]` of a platform in an index, or of a config."""
+    return "/".join(str(described[key])[:50] for key in ("os", "architecture", "variant") if described.get(key))
+
+
+def fits(platform: str, wanted: str) -> bool:
+    """Whether an image of one platform is what was asked for; a variant counts where both name one."""
+    there, asked = platform.split("/"), wanted.split("/")
+    return all(one == other for one, other in zip(there, asked)) and len(there) >= 2 <= len(asked)
+
+
+def config_of(reference: str, manifest: J) -> str:
+    """The config's digest, of an image manifest that we can handle; other ScapError media_type_unsupported."""
+    kind, schema = manifest.get("mediaType", MANIFESTS[0]), manifest.get("schemaVersion")
+    if schema != 2 or kind not in MANIFESTS:
+        raise ScapError(
+            "media_type_unsupported",
+            f"{reference}: its manifest is of type {str(kind)[:100]}, schema {str(schema)[:20]}; "
+            "push it again as an OCI or Docker schema 2 image",
+        )
+    descriptor = manifest.get("config")
+    digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    if not isinstance(descriptor, dict) or not is_digest(digest):
+        raise ScapError("manifest_malformed", f"{reference}: its manifest names no config; push the image again")
+    if descriptor.get("mediaType") not in _CONFIGS:
+        raise ScapError(
+            "media_type_unsupported",
+            f"{reference}: it is no container image but holds {str(descriptor.get('mediaType'))[:100]}",
+        )
+    size = descriptor.get("size")
+    if not isinstance(size, int) or not 0 <= size <= Limits().manifest:
+        raise ScapError(
+            "limit_bytes", f"{reference}: its config is of {size!r} bytes, at most {Limits().manifest} are read"
+        )
+    return str(digest)
 
 
 def layers_of(reference: str, manifest: J, config: J, limits: Limits) -> list[Layer]:
@@ -97,8 +134,8 @@ def layers_of(reference: str, manifest: J, config: J, limits: Limits) -> list[La
             f"{reference}: {len(entries)} layers in its manifest, {len(diff_ids)} in its config",
         )
     for layer in layers:
-        if not is_digest(layer.digest) or not is_digest(layer.diff_id):
-            raise ScapError("manifest_malformed", f"{reference}: a layer has no sha256 digest")
+        if not is_digest(layer.digest) or not is_digest(layer.diff_id) or layer.size < 0:
+            raise ScapError("manifest_malformed", f"{reference}: a layer has no sha256 digest or no size")
         if not layer.media_type.startswith(_LAYERS) or "encrypted" in layer.media_type:
             raise ScapError(
                 "media_type_unsupported",
@@ -106,6 +143,8 @@ def layers_of(reference: str, manifest: J, config: J, limits: Limits) -> list[La
             )
         if "foreign" in layer.media_type or "nondistributable" in layer.media_type:
             raise ScapError("media_type_unsupported", f"{reference}: a layer is foreign: no registry has it")
+    if sum(layer.size for layer in layers) > limits.bytes:
+        raise ScapError("limit_bytes", f"{reference}: its layers take more than {limits.bytes} bytes; it was refused")
     return layers
 
 
@@ -113,29 +152,22 @@ def describe(
     reference: str, source: str, manifest: bytes, config: bytes, indexes: t.Sequence[str], layout: str, wanted: str
 ) -> Resolved:
     """Everything that is known of a manifest, its config checked against its digest."""
-    limits = Limits()
     parsed = parse(reference, manifest, "manifest")
-    kind = parsed.get("mediaType", MANIFESTS[0])
-    if parsed.get("schemaVersion") != 2 or kind not in MANIFESTS:
-        raise ScapError(
-            "media_type_unsupported",
-            f"{reference}: its manifest is of type {str(kind)[:100]}, schema {parsed.get('schemaVersion')}; push it "
-            "again as an OCI or Docker schema 2 image",
-        )
-    descriptor = parsed.get("config")
-    if not isinstance(descriptor, dict) or descriptor.get("digest") != digest_of(config):
+    digest = config_of(reference, parsed)
+    if digest != digest_of(config):
         raise ScapError(
             "digest_mismatch", f"{reference}: its config is not the one that the manifest names; push the image again"
         )
     settings = parse(reference, config, "config")
-    platform = "/".join(str(settings[key]) for key in ("os", "architecture", "variant") if settings.get(key))
-    if wanted and not (platform == wanted or platform.startswith(wanted + "/")):
+    platform = platform_of(settings)
+    if wanted and not fits(platform, wanted):
         raise ScapError(
             "platform_missing", f"{reference}: it is for {platform or 'an unnamed platform'}, not for {wanted}"
         )
+    layers = layers_of(reference, parsed, settings, Limits())
     inner = settings.get("config")
     inner = inner if isinstance(inner, dict) else {}
-    labels = inner.get("Labels")
+    labels, variables = inner.get("Labels"), inner.get("Env")
     return Resolved(
         reference=reference,
         digest=digest_of(manifest),
@@ -143,9 +175,12 @@ def describe(
         source=source,
         layout=layout,
         index_digests=list(indexes),
-        layers=layers_of(reference, parsed, settings, limits),
+        config=digest,
+        created=str(settings.get("created") or "")[:40],
+        size=sum(layer.size for layer in layers),
+        layers=layers,
         labels=_strings(labels),
-        variables=[entry for entry in inner.get("Env") or () if isinstance(entry, str) and "\n" not in entry][:1000],
+        variables=_variables(variables),
     )
 
 
@@ -155,8 +190,16 @@ def _strings(labels: t.Any) -> dict[str, str]:
     return {str(key)[:200]: value[:500] for key, value in list(labels.items())[:200] if isinstance(value, str)}
 
 
+def _variables(entries: t.Any) -> list[str]:
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries[:1000] if isinstance(entry, str) and "\n" not in entry]
+
+
 def check_size(reference: str, data: bytes, what: str) -> bytes:
     """`data` where it is within the limits of a manifest or config."""
     if len(data) > Limits().manifest:
-        raise ScapError("manifest_malformed", f"{reference}: its {what} is larger than {Limits().manifest} bytes")
+        raise ScapError(
+            "limit_bytes", f"{reference}: its {what} is larger than {Limits().manifest} bytes; it was refused"
+        )
     return data

@@ -78,7 +78,13 @@ class Resolved:
     source: str
     """What skopeo and buildah are given: `docker://name@digest` or `oci:LAYOUT:image`."""
     layout: str = ""
-    """Folder of the OCI layout that holds it, where it came from none of the registries."""
+    """Folder of the OCI layout that holds it; empty where skopeo has to copy it."""
+    config: str = ""
+    """The config's digest: the image id of container runtimes."""
+    created: str = ""
+    """When it was made, as the config says."""
+    size: int = 0
+    """Compressed bytes of all layers."""
     index_digests: list[str] = dataclasses.field(default_factory=list)
     layers: list[Layer] = dataclasses.field(default_factory=list)
     labels: dict[str, str] = dataclasses.field(default_factory=dict)

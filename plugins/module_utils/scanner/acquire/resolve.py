@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ...model import J, ScapError, is_digest
+from ...model import ScapError
 from ...reference import Reference, normalise
-from .layout import local_layout, pick, read_blob, read_index, view_of
-from .manifest import MANIFESTS, check_size, choose, describe, digest_of, host_platform, is_index, parse
+from .layout import choose_held, local_layout, pick, read_blob, read_index, view_of
+from .manifest import MANIFESTS, check_size, choose, config_of, describe, digest_of, host_platform, is_index, parse
 from .records import Access, Resolved
 from .tools import Tools
 
@@ -20,51 +20,64 @@ def resolve(reference: Reference, platform: str, access: Access, work: str) -> R
     """Resolve `reference` to the wanted platform (the host's where it is empty, and only an index has to have it).
 
     Raises ScapError: image_unknown, registry_down, registry_unauthorized, registry_certificate, platform_missing,
-    digest_mismatch, media_type_unsupported, manifest_malformed, archive_malformed ...
+    digest_mismatch, media_type_unsupported, manifest_malformed, archive_malformed, limit_bytes ...
     """
     tools = Tools(access, work)
     text = normalise(str(reference))
     if reference.transport == "docker":
         return _from_registry(reference, text, platform, tools)
-    folder, tag = local_layout(reference, text, tools, work)
-    digest = pick(read_index(folder, text), tag, text)
-    indexes: list[str] = []
-    data = read_blob(folder, digest, text, "manifest")
-    while is_index(parse(text, data, "manifest")) and len(indexes) < _NESTED:
-        indexes.append(digest)
-        digest = choose(text, parse(text, data, "index"), platform or host_platform())
-        data = read_blob(folder, digest, text, "manifest")
-    manifest = parse(text, data, "manifest")
-    config = read_blob(folder, _config_digest(manifest, text), text, "config")
-    source = view_of(folder, digest, data, str(manifest.get("mediaType", MANIFESTS[0])), work)
-    return describe(text, source, data, config, indexes, folder, platform)
+    if reference.transport in ("oci", "oci-archive"):
+        return _from_layout(reference, text, platform, work)
+    return _from_store(reference, text, platform, tools)
 
 
 def _from_registry(reference: Reference, text: str, platform: str, tools: Tools) -> Resolved:
     if reference.digest:
         reference = reference.at(reference.digest)
     indexes: list[str] = []
-    data = _inspect(reference, text, tools, [])
-    if reference.digest and digest_of(data) != reference.digest:
-        data = _inspect(reference.at(reference.digest), text, tools, [])
+    data = _manifest(reference, text, tools)
     while is_index(parse(text, data, "manifest")) and len(indexes) < _NESTED:
         indexes.append(digest_of(data))
         reference = reference.at(choose(text, parse(text, data, "index"), platform or host_platform()))
-        data = _inspect(reference, text, tools, [])
+        data = _manifest(reference, text, tools)
     reference = reference.at(digest_of(data))
-    config = _inspect(reference, text, tools, ["--config"])
-    return describe(text, str(reference), data, config, indexes, "", platform)
+    config_of(text, parse(text, data, "manifest"))
+    return describe(text, str(reference), data, _config(reference, text, tools), indexes, "", platform)
 
 
-def _inspect(reference: Reference, text: str, tools: Tools, options: list[str]) -> bytes:
-    what = "reading its config" if options else "looking it up"
-    data = tools.skopeo(["inspect", "--raw", *options, str(reference)], what=what, reference=text, registry=True)
-    return check_size(text, data, "config" if options else "manifest")
+def _manifest(reference: Reference, text: str, tools: Tools) -> bytes:
+    data = tools.inspect(str(reference), ["--raw"], what="looking it up", text=text)
+    if reference.digest and digest_of(data) != reference.digest:
+        raise ScapError(
+            "digest_mismatch",
+            f"{text}: {reference.digest} was asked for, the registry gave {digest_of(data)}; do not trust it "
+            "before you know why",
+        )
+    return check_size(text, data, "manifest")
 
 
-def _config_digest(manifest: J, text: str) -> str:
-    config = manifest.get("config")
-    digest = config.get("digest") if isinstance(config, dict) else None
-    if not is_digest(digest):
-        raise ScapError("manifest_malformed", f"{text}: its manifest names no config; make the image again")
-    return str(digest)
+def _config(reference: Reference, text: str, tools: Tools) -> bytes:
+    data = tools.inspect(str(reference), ["--raw", "--config"], what="reading its config", text=text)
+    return check_size(text, data, "config")
+
+
+def _from_layout(reference: Reference, text: str, platform: str, work: str) -> Resolved:
+    folder = local_layout(reference, text, work)
+    digest = pick(read_index(folder, text), reference.tag, text)
+    indexes: list[str] = []
+    data = read_blob(folder, digest, text, "manifest")
+    while is_index(parse(text, data, "manifest")) and len(indexes) < _NESTED:
+        indexes.append(digest)
+        digest = choose_held(folder, text, parse(text, data, "index"), platform)
+        data = read_blob(folder, digest, text, "manifest")
+    manifest = parse(text, data, "manifest")
+    config = read_blob(folder, config_of(text, manifest), text, "config")
+    source = view_of(folder, digest, data, str(manifest.get("mediaType", MANIFESTS[0])), work)
+    return describe(text, source, data, config, indexes, folder, platform)
+
+
+def _from_store(reference: Reference, text: str, platform: str, tools: Tools) -> Resolved:
+    """Of `docker-archive:` and `containers-storage:`, whose layers are there unpacked and are checked by diff id."""
+    data = check_size(text, tools.inspect(str(reference), ["--raw"], what="reading it", text=text), "manifest")
+    config = _config(reference, text, tools)
+    return describe(text, str(reference), data, config, [], "", platform)

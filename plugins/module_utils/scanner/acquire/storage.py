@@ -3,146 +3,200 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way `storage`: layers are pulled and unpacked once into a containers storage of our own and shared.
 
-The root is buildah's mount of a throw-away container: writable, gone in the end. Several scanners use one storage at a
-time; each holds a shared lock, so that only a storage that nobody uses is swept.
+The root is buildah's mount of a throw-away container: writable, gone in the end. Any number of scanners use one
+storage at a time:
+
+- `gate.lock` is held shared while an image is pulled and its container made, exclusive while images are removed;
+- `live/NAME` is locked by the scanner whose container has that name. A container whose file nobody has locked was left
+  by a scanner that died; the next one removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
+import time
 import typing as t
+import uuid
 
 from ...model import ScapError
-from ...process import run
-from .records import Resolved
+from .records import Limits, Resolved
+from .storagedriver import driver_options
+from .storerecords import StoreRecords
 from .tools import Tools
 
-_LOCK = "in-use.lock"
-_USED = "last-used"
+_PREFIX = "scap-images-"
+_WAIT = 30.0
+"""Seconds that removing images waits for others to have made their containers."""
 
 
 @contextlib.contextmanager
-def mounted(resolved: Resolved, tools: Tools, storage: str, limit: int) -> t.Iterator[str]:
-    """The path of the image's root; ScapError where it cannot be pulled or mounted."""
-    text = resolved.reference
-    with _in_use(storage):
-        options = storage_options(storage)
-        image = _pulled(resolved, tools, options, storage)
-        container = tools.buildah(
-            options, ["from", "--pull-never", image], what="making a throw-away container", reference=text
-        )
-        try:
-            path = tools.buildah(options, ["mount", container], what="mounting it", reference=text)
-            yield path
-        finally:
-            run(["buildah", *options, "rm", container], timeout=120, env=dict(os.environ))
-    shrink(storage, limit)
+def mounted(resolved: Resolved, tools: Tools, storage: str, limit: int, limits: Limits) -> t.Iterator[str]:
+    """The path of the image's root; ScapError where it cannot be pulled or mounted.
 
-
-def storage_options(storage: str) -> list[str]:
-    """The options with which podman and buildah work in our own storage."""
-    return [
-        "--root",
-        os.path.join(storage, "root"),
-        "--runroot",
-        os.path.join(storage, "run"),
-        "--storage-driver",
-        "overlay",
-    ]
-
-
-def _pulled(resolved: Resolved, tools: Tools, options: list[str], storage: str) -> str:
-    """The id of the image in the storage; pulled where it is not there yet."""
-    note = os.path.join(storage, _USED, resolved.digest.rpartition(":")[2])
-    os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
-    image = _known(note)
-    if (
-        image
-        and run(["buildah", *options, "inspect", "--type", "image", "--format", "x", image], timeout=60).returncode == 0
-    ):
-        os.utime(note)
-        return image
-    image = _copied(resolved, tools, storage) if resolved.layout else _fetched(resolved, tools, options)
-    found = tools.buildah(
-        options,
-        ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image],
-        what="checking what was pulled",
-        reference=resolved.reference,
-    )
-    if found != resolved.digest:
-        raise ScapError("digest_mismatch", f"{resolved.reference}: {resolved.digest} was asked for, {found} was pulled")
-    with open(note, "w", encoding="ascii") as stream:
-        stream.write(image)
-    return image
-
-
-def _fetched(resolved: Resolved, tools: Tools, options: list[str]) -> str:
-    arguments = ["pull", "--quiet", *tools.registry_options("--tls-verify"), resolved.source]
-    lines = tools.buildah(options, arguments, what="pulling it", reference=resolved.reference).splitlines()
-    return lines[-1] if lines else ""
-
-
-def _copied(resolved: Resolved, tools: Tools, storage: str) -> str:
-    """From a layout, under a name of our own: buildah would make one of the path, which not every path allows."""
-    name = f"localhost/scap-images/{resolved.digest.rpartition(':')[2]}:latest"
-    place = f"[overlay@{os.path.join(storage, 'root')}+{os.path.join(storage, 'run')}]"
-    tools.skopeo(
-        ["copy", "--quiet", resolved.source, f"containers-storage:{place}{name}"],
-        what="copying it",
-        reference=resolved.reference,
-        registry=False,
-    )
-    return name
-
-
-def _known(note: str) -> str:
+    `limit`: bytes that the storage may hold when nobody uses it, 0 for no bound.
+    """
+    store = _Store(tools, os.path.abspath(storage), limits)
+    store.sweep()
+    store.shrink(limit, _WAIT)
+    name = f"{_PREFIX}{uuid.uuid4().hex}"
     try:
-        with open(note, encoding="ascii") as stream:
-            return stream.read(128).strip()
-    except OSError:
-        return ""
+        with _alive(os.path.join(store.live, name)):
+            try:
+                with _locked(store.gate, fcntl.LOCK_SH):
+                    image = store.pulled(resolved)
+                    store.buildah(
+                        ["from", "--pull-never", "--name", name, image], "making a throw-away container", resolved
+                    )
+                yield store.buildah(["mount", name], "mounting it", resolved)
+            finally:
+                store.remove(name)
+    finally:
+        store.shrink(limit, 0.0)
+
+
+class _Store:
+    def __init__(self, tools: Tools, folder: str, limits: Limits) -> None:
+        self._tools = tools
+        self._limits = limits
+        self._folder = folder
+        self._root, self._run = os.path.join(folder, "root"), os.path.join(folder, "run")
+        self._used = os.path.join(folder, "last-used")
+        self._records = StoreRecords(self._root)
+        self.live = os.path.join(folder, "live")
+        self.gate = os.path.join(folder, "gate.lock")
+        for path in (self._used, self.live):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        self._driver = driver_options(folder)
+
+    def buildah(self, arguments: t.Sequence[str], what: str, resolved: Resolved) -> str:
+        return self._tools.buildah(self._options(), arguments, what=what, reference=resolved.reference)
+
+    def pulled(self, resolved: Resolved) -> str:
+        """The id of the image in the storage; pulled where it is not there yet."""
+        image = resolved.config.rpartition(":")[2]
+        wanted = [layer.diff_id for layer in resolved.layers]
+        if self._records.diff_ids(image) != wanted:
+            self._pull(resolved)
+            found = self._records.diff_ids(image)
+            if found != wanted:
+                raise ScapError(
+                    "digest_mismatch",
+                    f"{resolved.reference}: what was pulled is not what its config {resolved.config} promises: its "
+                    f"layers unpack to {', '.join(found or ['nothing'])}; push the image again",
+                )
+        with open(os.path.join(self._used, image), "wb"):
+            pass
+        return image
+
+    def _pull(self, resolved: Resolved) -> None:
+        place = f"{self._root}+{self._run}:{','.join(self._driver)}"
+        name = f"localhost/scap-images/{resolved.digest.rpartition(':')[2]}:latest"
+        self._tools.copy(
+            resolved,
+            f"containers-storage:[overlay@{place}]{name}",
+            watch=_Watch(self._folder, self._limits, resolved.reference),
+        )
+
+    def sweep(self) -> None:
+        """Remove the containers of scanners that died."""
+        names = {name for name in self._records.containers() if name.startswith(_PREFIX)}
+        for name in names | set(os.listdir(self.live)):
+            path = os.path.join(self.live, name)
+            with contextlib.suppress(BlockingIOError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if name in names:
+                    self.remove(name)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+
+    def shrink(self, limit: int, wait: float) -> None:
+        """Remove images that no container uses, those used longest ago first, until the rest fits."""
+        if not limit or self._records.size() <= limit:
+            return
+        end = time.monotonic() + wait
+        while True:
+            try:
+                with _locked(self.gate, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    self._shrink(limit)
+                    return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    return
+                time.sleep(0.1)
+
+    def _shrink(self, limit: int) -> None:
+        for image in sorted(self._records.images(), key=self._last_used):
+            if self._records.size() <= limit:
+                return
+            if self._quietly(["rmi", image]):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._used, image))
+
+    def remove(self, name: str) -> bool:
+        """Unmount and remove a container, if it is there."""
+        return self._quietly(["rm", name])
+
+    def _quietly(self, arguments: t.Sequence[str]) -> bool:
+        try:
+            self._tools.buildah(self._options(), arguments, what="cleaning up", reference=self._folder)
+        except ScapError:
+            return False
+        return True
+
+    def _last_used(self, image: str) -> float:
+        try:
+            return os.path.getmtime(os.path.join(self._used, image))
+        except OSError:
+            return 0.0
+
+    def _options(self) -> list[str]:
+        return [
+            *("--root", self._root, "--runroot", self._run),
+            *("--storage-driver", "overlay"),
+            *(word for option in self._driver for word in ("--storage-opt", option)),
+        ]
+
+
+class _Watch:
+    """Ends a pull that fills the disk: a layer's size says nothing of what it unpacks to."""
+
+    def __init__(self, folder: str, limits: Limits, reference: str) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._reference = reference
+        self._start = os.statvfs(folder)
+
+    def __call__(self) -> None:
+        now, start = os.statvfs(self._folder), self._start
+        if (start.f_bfree - now.f_bfree) * now.f_frsize > self._limits.bytes:
+            raise ScapError(
+                "limit_bytes", f"{self._reference}: it unpacks to more than {self._limits.bytes} bytes; it was refused"
+            )
+        if start.f_ffree - now.f_ffree > self._limits.files:
+            raise ScapError(
+                "limit_files", f"{self._reference}: it unpacks to more than {self._limits.files} files; it was refused"
+            )
 
 
 @contextlib.contextmanager
-def _in_use(storage: str) -> t.Iterator[None]:
-    os.makedirs(storage, mode=0o700, exist_ok=True)
-    with open(os.path.join(storage, _LOCK), "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+def _locked(path: str, kind: int) -> t.Iterator[None]:
+    with open(path, "ab") as lock:
+        fcntl.flock(lock, kind)
         yield
 
 
-def shrink(storage: str, limit: int) -> None:
-    """Remove the containers of dead runs, and the images used longest ago until the rest fits; while nobody uses it."""
-    with open(os.path.join(storage, _LOCK), "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+@contextlib.contextmanager
+def _alive(path: str) -> t.Iterator[None]:
+    """Hold the lock of a file that others remove as soon as they can lock it."""
+    while True:
+        with open(path, "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path):
+                continue
+            try:
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
             return
-        options = storage_options(storage)
-        sizes = _sizes(options)
-        total = sum(sizes.values())
-        if not limit or total <= limit:
-            return
-        run(["buildah", *options, "rm", "--all"], timeout=300)
-        folder = os.path.join(storage, _USED)
-        notes = sorted((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getmtime)
-        for note in notes:
-            if total <= limit:
-                return
-            image = _known(note)
-            if image in sizes and run(["buildah", *options, "rmi", "--force", image], timeout=300).returncode == 0:
-                total -= sizes[image]
-            os.unlink(note)
-
-
-def _sizes(options: list[str]) -> dict[str, int]:
-    """Image id to bytes, as podman counts them (layers that images share are counted for each)."""
-    done = run(["podman", *options, "images", "--format", "json"], timeout=120)
-    try:
-        entries = json.loads(done.stdout or b"[]")
-        return {str(entry["Id"]): int(entry["Size"]) for entry in entries}
-    except (ValueError, KeyError, TypeError):
-        return {}

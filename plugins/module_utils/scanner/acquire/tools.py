@@ -13,7 +13,7 @@ import typing as t
 from ...model import ScapError
 from ...process import Completed, run
 from .errors import failed
-from .records import Access
+from .records import Access, Resolved
 
 _POLICY = "/etc/containers/policy.json"
 
@@ -39,26 +39,33 @@ class Tools:
     def timeout(self) -> float:
         return self._access.timeout
 
-    def skopeo(self, arguments: t.Sequence[str], *, what: str, reference: str, registry: bool) -> bytes:
-        """Run skopeo; its output. ScapError names the image and what was tried (`what`)."""
+    def inspect(self, reference: str, options: t.Sequence[str], *, what: str, text: str) -> bytes:
+        """What `skopeo inspect` says. ScapError names the image (`text`) and what was tried."""
+        registry = self._registry_options("") if reference.startswith("docker://") else ()
+        return self._checked([*self._skopeo(), "inspect", *registry, *options, reference], what, text).stdout
+
+    def copy(self, resolved: Resolved, target: str, *, watch: t.Callable[[], None] | None = None) -> None:
+        """Copy an image with skopeo; what `watch` raises ends it."""
+        registry = self._registry_options("src-") if resolved.source.startswith("docker://") else ()
+        argv = [*self._skopeo(), "copy", "--quiet", *registry, resolved.source, target]
+        self._checked(argv, "copying it", resolved.reference, watch)
+
+    def _skopeo(self) -> list[str]:
         argv = ["skopeo", "--tmpdir", self.private("skopeo")]
-        if not os.path.exists(_POLICY):
-            argv.append("--insecure-policy")
-        argv += [arguments[0], *(self.registry_options("--tls-verify") if registry else ()), *arguments[1:]]
-        return self._checked(argv, what, reference).stdout
+        return argv if os.path.exists(_POLICY) else [*argv, "--insecure-policy"]
 
     def buildah(self, options: t.Sequence[str], arguments: t.Sequence[str], *, what: str, reference: str) -> str:
         """Run buildah with storage options; its output without the last newline."""
         done = self._checked(["buildah", *options, *arguments], what, reference)
         return done.stdout.decode("utf-8", "replace").strip()
 
-    def registry_options(self, verify: str) -> list[str]:
-        """Options for a command that talks to a registry."""
-        options = [f"{verify}={'true' if self._access.tls_verify else 'false'}"]
+    def _registry_options(self, side: str) -> list[str]:
+        """Options for a command that talks to a registry; `skopeo copy` has those of its two sides apart."""
+        options = [f"--{side}tls-verify={'true' if self._access.tls_verify else 'false'}"]
         if self._access.authfile:
             options += ["--authfile", self._access.authfile]
         if self._certificates:
-            options += ["--cert-dir", self._certificates]
+            options += [f"--{side}cert-dir", self._certificates]
         return options
 
     def private(self, name: str) -> str:
@@ -67,7 +74,13 @@ class Tools:
         os.makedirs(path, mode=0o700, exist_ok=True)
         return path
 
-    def _checked(self, argv: t.Sequence[str], what: str, reference: str) -> Completed:
+    def _checked(
+        self,
+        argv: t.Sequence[str],
+        what: str,
+        reference: str,
+        watch: t.Callable[[], None] | None = None,
+    ) -> Completed:
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -79,7 +92,7 @@ class Tools:
         if self._access.registries_conf:
             environment["CONTAINERS_REGISTRIES_CONF"] = self._access.registries_conf
             environment["REGISTRIES_CONFIG_PATH"] = self._access.registries_conf
-        done = run(argv, timeout=self._access.timeout, env=environment)
+        done = run(argv, timeout=self._access.timeout, env=environment, watch=watch)
         if done.returncode != 0 or done.timed_out or done.truncated:
             raise failed(reference, what, done)
         return done
