@@ -111,6 +111,7 @@ from ..module_utils.marking.install import install, merged, remove, system_names
 from ..module_utils.marking.manifests import manifests as marking_manifests
 from ..module_utils.marking.names import NAMESPACE
 from ..module_utils.model import J, ScapError
+from ..module_utils.scan import kubernetes_setup as scanning
 
 
 def _marking(client: Client, params: J) -> list[J]:
@@ -118,7 +119,11 @@ def _marking(client: Client, params: J) -> list[J]:
     return marking_manifests(params["namespace"], exempt, inputs.stage_selectors(params["stages"]))
 
 
-COMPONENTS: dict[str, t.Callable[[Client, J], list[J]]] = {"marking": _marking}
+def _scanning(_client: Client, params: J) -> list[J]:
+    return scanning.objects(params["namespace"])
+
+
+COMPONENTS: dict[str, t.Callable[[Client, J], list[J]]] = {"scanning": _scanning, "marking": _marking}
 
 
 def main() -> None:

@@ -1,50 +1,73 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scans through the local executor, as the module makes them."""
+"""A namespace of the real cluster, set up for scanning, and a controller with the shipped rights alone."""
 
 from __future__ import annotations
 
-import pathlib
-import sys
+import contextlib
+import dataclasses
+import secrets
 import typing as t
 
-from ansible_collections.scap.images.plugins.module_utils.model import Evidence
-from ansible_collections.scap.images.plugins.module_utils.scan.engine import Scanned, scan, to_images
+from ansible_collections.scap.images.plugins.module_utils.kube.client import Client, connect
+from ansible_collections.scap.images.plugins.module_utils.marking.install import install, remove
+from ansible_collections.scap.images.plugins.module_utils.model import Image
+from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_setup
+from ansible_collections.scap.images.plugins.module_utils.scan.engine import Scanned, scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
-from ansible_collections.scap.images.plugins.module_utils.scan.local import LocalExecutor, LocalOptions
+from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
+from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import PodOptions
 from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
 
-
-class Scanner:
-    """One scap_dir and how images are scanned into it."""
-
-    def __init__(self, folder: pathlib.Path, *, way: str = "auto", tools: str = "/", **access: t.Any) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        values = {"tls_verify": False, "timeout": 120.0, **access}
-        self._options = LocalOptions(
-            access=Access(**values),
-            python=sys.executable,
-            way=way,
-            tools=tools,
-            storage_limit=1 << 30,
-        )
-
-    def scan(self, *references: t.Any, **settings: t.Any) -> dict[str, Scanned]:
-        """Reference to what came of it."""
-        found = scan(
-            to_images(references),
-            LocalExecutor(self._options),
-            Settings(dir=str(self.folder), timeout=120.0, **settings),
-        )
-        return {entry.evidence.reference: entry for entry in found}
-
-    def one(self, reference: str, **settings: t.Any) -> Evidence:
-        (entry,) = self.scan(reference, **settings).values()
-        return entry.evidence
+from . import scanner_image
+from .kube import Cluster, until
 
 
-def unproven(evidence: Evidence) -> dict[str, str]:
-    """The checks that did not pass, with their details."""
-    return {check.check: check.detail for check in evidence.coverage if not check.passed}
+@dataclasses.dataclass(frozen=True)
+class Scanning:
+    """What tests of scanning in the cluster use."""
+
+    cluster: Cluster
+    namespace: str
+    scanner: str
+    """The scanner image."""
+    client: Client
+    """The controller's, with its own rights and no others."""
+
+    def executor(self, rungs: t.Sequence[str] = (), **pods: t.Any) -> KubernetesExecutor:
+        options = PodOptions(namespace=self.namespace, image=self.scanner, **pods)
+        return KubernetesExecutor(self.client, KubernetesOptions(options, Access(tls_verify=False), rungs))
+
+    def scan(
+        self, images: t.Sequence[Image], settings: Settings, rungs: t.Sequence[str] = (), **pods: t.Any
+    ) -> list[Scanned]:
+        return list(scan(images, self.executor(rungs, **pods), settings))
+
+    def pushed(self, source: str, name: str) -> Image:
+        """An image in the cluster's registry, as discovery would describe it."""
+        reference = self.cluster.push(source, name)
+        return Image(reference=f"docker://{reference}", digest=reference.rpartition("@")[2], platform="linux/amd64")
+
+    @property
+    def jobs(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
+
+    @property
+    def pods(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods"
+
+
+@contextlib.contextmanager
+def prepared(cluster: Cluster) -> t.Iterator[Scanning]:
+    namespace = f"scap-scan-{secrets.token_hex(3)}"
+    objects = kubernetes_setup.objects(namespace)
+    install(cluster.admin, objects)
+    try:
+        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/{kubernetes_setup.CONTROLLER}"
+        until(lambda: cluster.exists(account), "the controller's account is there")
+        client = connect(cluster.access(kubernetes_setup.CONTROLLER, namespace))
+        yield Scanning(cluster, namespace, scanner_image.pushed(cluster), client)
+        client.close()
+    finally:
+        remove(cluster.admin, objects)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import socket
 import typing as t
 import urllib.parse
 
@@ -27,8 +28,8 @@ _CLOSE = 0x8
 class Exec:
     """A program that runs in a container; `output` gives what it writes."""
 
-    def __init__(self, socket: t.Any, what: str) -> None:
-        self._socket = socket
+    def __init__(self, connection: t.Any, what: str) -> None:
+        self._socket = connection
         self._what = what
         self._stderr = b""
 
@@ -59,6 +60,12 @@ class Exec:
             said = self._stderr.decode("utf-8", "replace").strip() or str(status.get("message") or "no reason given")
             raise KubeError("kube_exec", f"{self._what}: the program failed: {said}", 0)
 
+    def close(self) -> None:
+        """End the stream, from any thread; the program's standard input ends with it."""
+        with contextlib.suppress(Exception):
+            self._socket.sock.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
     def write(self, data: bytes) -> None:
         """Standard input of the program."""
         try:
@@ -81,15 +88,15 @@ def run(
     headers = {"sec-websocket-protocol": _PROTOCOL}
     headers.update({name.lower(): value for name, value in client.headers() if name.lower() == "authorization"})
     try:
-        socket = streaming.create_websocket(client.configuration, streaming.get_websocket_url(url), headers)
+        connection = streaming.create_websocket(client.configuration, streaming.get_websocket_url(url), headers)
     except Exception as error:  # every library below has its own
         status = int(getattr(error, "status_code", 0) or 0)
         code = "kube_forbidden" if status == 403 else "kube_exec"
         hint = "; the role needs the verbs create and get of pods/exec" if status == 403 else ""
         raise KubeError(code, f"{what}: cannot be started: {error}{hint}", status) from error
     try:
-        socket.settimeout(timeout)
-        yield Exec(socket, what)
+        connection.settimeout(timeout)
+        yield Exec(connection, what)
     finally:
         with contextlib.suppress(Exception):
-            socket.close()
+            connection.close()

@@ -15,17 +15,19 @@ import sys
 import types
 import zipfile
 
-from ..scanner import program
+from ..scanner import handover, pod, program
 
 _BASE = ("model", "files", "process", "reference")
 _PACKAGE = "scap_images"
 _MAIN = f"import sys\n\nfrom {_PACKAGE}.scanner.program import main\n\nsys.exit(main(sys.argv[1:]))\n"
+_ENTRIES = (program, pod, handover)
+"""What the zipapp is started with; all that they import is in it too."""
 _WHEN = (2026, 1, 1, 0, 0, 0)
 
 
 def build() -> bytes:
     """The bytes of the zipapp."""
-    utils = program.__name__.rpartition(".scanner.")[0]
+    utils = _ENTRIES[0].__name__.rpartition(".scanner.")[0]
     names = [f"{utils}.{name}" for name in _BASE]
     names += sorted(name for name in sys.modules if name == f"{utils}.scanner" or name.startswith(f"{utils}.scanner."))
     packed = io.BytesIO()

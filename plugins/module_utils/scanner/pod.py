@@ -157,12 +157,12 @@ def _copy(root: str) -> None:
 
 
 def _pack(staging: str, cache: str, known: t.Sequence[str]) -> None:
-    """The evidence's files, and below cache/ what the controller's cache of content lacks."""
+    """The evidence's files, and below cache/ what was found valid and the controller does not know yet."""
     with tarfile.open(ARCHIVE, "w") as archive:
         for name in sorted(os.listdir(staging)):
             archive.add(os.path.join(staging, name), name, recursive=False)
         for name in sorted(os.listdir(cache)):
-            if name not in known:
+            if ".valid-" in name and name not in known:
                 archive.add(os.path.join(cache, name), f"cache/{name}", recursive=False)
 
 

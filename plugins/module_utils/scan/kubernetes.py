@@ -1,0 +1,166 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes executor: a Job an image, a rolling window of them, evidence held in the pod until it is stored here.
+
+A Job's name is made of the image's digest and of what it is scanned with. So a run that follows a killed one finds the
+Jobs of its predecessor and takes their evidence instead of scanning again.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+import queue
+import typing as t
+
+from ..files import dumps, read_json, sha256_file
+from ..kube.client import Client
+from ..kube.errors import KubeError
+from ..model import Evidence, Image, J, RecordError, ScapError
+from ..scanner.acquire import Access
+from . import zipapp
+from .interface import Executor, Outcome, Settings
+from .kubernetes_content import upload, upload_program
+from .kubernetes_job import PodOptions
+from .kubernetes_pods import Pods
+from .kubernetes_scan import ORIGIN, ImageScan, Ladder, Run, Stored
+from .kubernetes_window import Window
+
+_DEFAULT_WINDOW = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class KubernetesOptions:
+    """What the executor needs beside the run's Settings."""
+
+    pods: PodOptions
+    access: Access
+    """How a pod that pulls reaches registries; its authfile is the pull secret's."""
+    rungs: t.Sequence[str] = ()
+    """The rungs that may be used; empty: all."""
+
+
+class KubernetesExecutor(Executor):
+    """Scans in the cluster that `client` speaks to."""
+
+    name = "kubernetes"
+
+    def __init__(self, client: Client, options: KubernetesOptions) -> None:
+        self._client = client
+        self._options = options
+
+    def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
+        fingerprint = _fingerprint(settings, self._options.pods.image)
+        todo = []
+        for image in images:
+            path = _stored(settings, image, fingerprint) if settings.reuse else ""
+            if path:
+                yield Outcome(image, reused=path)
+            else:
+                todo.append(image)
+        if todo:
+            yield from self._scan(todo, settings, fingerprint)
+
+    def _scan(self, images: t.Sequence[Image], settings: Settings, fingerprint: str) -> t.Iterator[Outcome]:
+        window = Window(settings.parallelism or _DEFAULT_WINDOW)
+        run = self._prepare(settings, fingerprint, window)
+        results: queue.Queue[Stored] = queue.Queue()
+        pool = concurrent.futures.ThreadPoolExecutor(window.limit)
+        waiting = [pool.submit(ImageScan(run, image, results.put).run) for image in images]
+        try:
+            for _number in images:
+                stored = _next(results, waiting)
+                yield stored.outcome
+                stored.accepted.set()
+            concurrent.futures.wait(waiting)
+        finally:
+            window.close()
+            run.pods.stop()
+            for future in waiting:
+                future.cancel()
+            pool.shutdown()
+
+    def _prepare(self, settings: Settings, fingerprint: str, window: Window) -> Run:
+        options = self._options
+        namespace = options.pods.namespace
+        try:
+            program, owner = upload_program(self._client, namespace, zipapp.build())
+            uploaded = upload(self._client, namespace, _files(settings))
+            pods = Pods(self._client, namespace)
+            pods.start()
+        except KubeError as error:
+            if error.status == 404:
+                raise ScapError(
+                    "namespace_missing",
+                    f"{error.message}: the namespace {namespace} is missing; run the playbook scap.images.setup",
+                ) from error
+            raise
+        return Run(
+            client=self._client,
+            options=options.pods,
+            access=options.access,
+            settings=settings,
+            fingerprint=fingerprint,
+            program=program,
+            owner=owner,
+            content=uploaded,
+            pods=pods,
+            window=window,
+            ladder=Ladder(options.rungs),
+        )
+
+
+def _next(results: queue.Queue[Stored], waiting: t.Sequence[concurrent.futures.Future[None]]) -> Stored:
+    """The next result; the error of a thread that ended without one."""
+    while True:
+        try:
+            return results.get(timeout=1.0)
+        except queue.Empty:
+            for future in waiting:
+                if future.done() and not future.cancelled() and future.exception() is not None:
+                    future.result()
+
+
+def _files(settings: Settings) -> dict[str, str]:
+    """Content that is sent to the cluster, by its name there; `auto` is the scanner image's own."""
+    files = {f"oval-{number}.xml": path for number, path in enumerate(settings.oval)}
+    if settings.profile != "none" and settings.datastream != "auto":
+        files["datastream.xml"] = settings.datastream
+    return files
+
+
+def _fingerprint(settings: Settings, scanner: str) -> str:
+    """Of all that decides what a scan finds, but the image."""
+    content = {name: sha256_file(path) for name, path in _files(settings).items()}
+    known: J = {"content": content, "profile": settings.profile, "scanner": scanner, "folders": settings.folders}
+    return hashlib.sha256(dumps(known)).hexdigest()[:16]
+
+
+def _stored(settings: Settings, image: Image, fingerprint: str) -> str:
+    """Folder of a complete evidence of this image with this fingerprint; empty where there is none."""
+    base = os.path.join(settings.evidence, image.digest.rpartition(":")[2]) if image.digest else ""
+    if not base or not os.path.isdir(base):
+        return ""
+    for name in sorted(os.listdir(base)):
+        folder = os.path.join(base, name)
+        try:
+            origin = read_json(os.path.join(folder, ORIGIN))
+            known = Evidence.from_json(read_json(os.path.join(folder, "evidence.json")))
+        except (ScapError, RecordError, OSError):
+            continue
+        if isinstance(origin, dict) and origin.get("fingerprint") == fingerprint and _is_complete(folder, known):
+            return folder
+    return ""
+
+
+def _is_complete(folder: str, known: Evidence) -> bool:
+    if known.error is not None or not all(check.passed for check in known.coverage):
+        return False
+    return bool(known.files) and all(
+        os.path.isfile(os.path.join(folder, file.name))
+        and os.path.getsize(os.path.join(folder, file.name)) == file.size
+        for file in known.files
+    )

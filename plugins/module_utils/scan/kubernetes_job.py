@@ -1,0 +1,197 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Kubernetes executor puts into the cluster: the Job of one image."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from ..model import Image, J
+from ..reference import parse
+from ..scanner.pod import AUTHFILE, CONTENT, COPY, IMAGE, PROGRAM, PULL, USERNS, WORK
+
+GROUP = "scap-images.github.io"
+LABELS = {"app.kubernetes.io/managed-by": "scap.images", "app.kubernetes.io/component": "scan"}
+SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
+NETWORK = f"{GROUP}/network"
+"""Label of scan pods: `none` or `registry`; what the network policies select by."""
+IMAGE_ANNOTATION = f"{GROUP}/image"
+CONTAINER = "scanner"
+ZIPAPP = "scanner.pyz"
+
+CAPABILITIES: dict[str, list[str]] = {
+    USERNS: ["SYS_ADMIN", "SYS_CHROOT", "DAC_OVERRIDE"],
+    COPY: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER"],
+    PULL: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER"],
+}
+"""All that a rung's container keeps. SYS_ADMIN of the first is good in the pod's own user namespace alone."""
+
+_START = (
+    f"import sys; sys.path.insert(0, '{PROGRAM}/{ZIPAPP}'); "
+    "from scap_images.scanner.{module} import main; sys.exit(main({arguments}))"
+)
+POD = ["python3", "-I", "-S", "-c", _START.format(module="pod", arguments="sys.argv[1:]")]
+HANDOVER = ["python3", "-I", "-S", "-c", _START.format(module="handover", arguments="")]
+
+
+@dataclasses.dataclass(frozen=True)
+class PodOptions:
+    """What the user decides about scan pods."""
+
+    namespace: str
+    image: str
+    """The scanner image."""
+    account: str = "scanner"
+    pull_secret: str = ""
+    """Name of a kubernetes.io/dockerconfigjson secret in the namespace."""
+    priority_class: str = ""
+    node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: t.Sequence[J] = ()
+    ttl: int = 300
+    """Seconds that a finished Job stays."""
+    hold: int = 3600
+    """Seconds that a pod holds its evidence for the controller."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One Job to be made."""
+
+    name: str
+    image: Image
+    rung: str
+    memory: int
+    """Limit of the container, bytes."""
+    storage: int
+    """Limit of ephemeral storage, bytes."""
+    spec: J
+    """What scanner.pod is given."""
+    maps: t.Sequence[str]
+    """ConfigMaps that hold content."""
+    program: str
+    """ConfigMap that holds the zipapp."""
+    owner: str
+    """Its uid."""
+    seconds: int
+    """The whole Job's deadline."""
+
+
+def pinned(image: Image) -> str:
+    """The image as a pod names it: `host/name@digest`."""
+    return parse(image.reference).name + f"@{image.digest}"
+
+
+def job(work: Work, options: PodOptions) -> J:
+    """The Job of one image (batch/v1)."""
+    labels = {**LABELS, NETWORK: "registry" if work.rung == PULL else "none"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": work.name,
+            "namespace": options.namespace,
+            "labels": labels,
+            "annotations": {IMAGE_ANNOTATION: work.image.reference},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": work.program, "uid": work.owner}],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": work.seconds,
+            "ttlSecondsAfterFinished": options.ttl,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+            },
+            "template": {
+                "metadata": {"labels": labels, "annotations": {IMAGE_ANNOTATION: work.image.reference}},
+                "spec": _pod(work, options),
+            },
+        },
+    }
+
+
+def _pod(work: Work, options: PodOptions) -> J:
+    spec: J = {
+        "restartPolicy": "Never",
+        "serviceAccountName": options.account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "hostUsers": work.rung != USERNS,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "nodeSelector": {**_platform(work.image.platform), **options.node_selector},
+        "containers": [_container(work, options)],
+        "volumes": _volumes(work, options),
+    }
+    if work.rung != USERNS:
+        del spec["hostUsers"]
+    if options.tolerations:
+        spec["tolerations"] = list(options.tolerations)
+    if options.priority_class:
+        spec["priorityClassName"] = options.priority_class
+    if options.pull_secret:
+        spec["imagePullSecrets"] = [{"name": options.pull_secret}]
+    if work.image.nodes and work.rung != PULL:
+        spec["affinity"] = {"nodeAffinity": _where_it_is(work.image.nodes)}
+    return spec
+
+
+def _platform(platform: str) -> dict[str, str]:
+    parts = platform.split("/")
+    names = ("kubernetes.io/os", "kubernetes.io/arch")
+    return dict(zip(names, parts)) if len(parts) > 1 else {"kubernetes.io/os": "linux"}
+
+
+def _where_it_is(nodes: t.Sequence[str]) -> J:
+    """Prefer a node that has pulled the image already."""
+    wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes[:50])}
+    terms = [{"weight": 100, "preference": {"matchExpressions": [wanted]}}]
+    return {"preferredDuringSchedulingIgnoredDuringExecution": terms}
+
+
+def _container(work: Work, options: PodOptions) -> J:
+    mounts = [
+        {"name": "program", "mountPath": PROGRAM, "readOnly": True},
+        {"name": "work", "mountPath": WORK},
+    ]
+    if work.maps:
+        mounts.append({"name": "content", "mountPath": CONTENT, "readOnly": True})
+    if work.rung != PULL:
+        mounts.append({"name": "image", "mountPath": IMAGE, "readOnly": True})
+    elif options.pull_secret:
+        mounts.append({"name": "pull", "mountPath": AUTHFILE.rpartition("/")[0], "readOnly": True})
+    return {
+        "name": CONTAINER,
+        "image": options.image,
+        "command": [*POD, json.dumps(work.spec, sort_keys=True)],
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": {
+            "requests": {"cpu": "100m", "memory": str(work.memory // 4), "ephemeral-storage": str(work.storage // 4)},
+            "limits": {"memory": str(work.memory), "ephemeral-storage": str(work.storage)},
+        },
+        "securityContext": {
+            "runAsUser": 0,
+            "allowPrivilegeEscalation": False,
+            "privileged": False,
+            "capabilities": {"drop": ["ALL"], "add": CAPABILITIES[work.rung]},
+        },
+    }
+
+
+def _volumes(work: Work, options: PodOptions) -> list[J]:
+    volumes: list[J] = [
+        {"name": "program", "configMap": {"name": work.program}},
+        {"name": "work", "emptyDir": {"sizeLimit": str(work.storage)}},
+    ]
+    if work.maps:
+        sources = [{"configMap": {"name": name}} for name in work.maps]
+        volumes.append({"name": "content", "projected": {"sources": sources}})
+    if work.rung != PULL:
+        volumes.append({"name": "image", "image": {"reference": pinned(work.image), "pullPolicy": "IfNotPresent"}})
+    elif options.pull_secret:
+        volumes.append({"name": "pull", "secret": {"secretName": options.pull_secret, "defaultMode": 0o400}})
+    return volumes
