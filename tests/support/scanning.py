@@ -46,7 +46,7 @@ class Scanning:
 
     def pushed(self, source: str, name: str) -> Image:
         """An image in the cluster's registry, as discovery would describe it."""
-        reference = self.cluster.push(source, name)
+        reference = self.cluster.push(source, name).replace(self.cluster.registry, self.cluster.place.pod_registry, 1)
         return Image(reference=f"docker://{reference}", digest=reference.rpartition("@")[2], platform="linux/amd64")
 
     @property

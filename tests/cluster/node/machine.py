@@ -60,7 +60,7 @@ def containerd(place: Place, programs: Programs) -> list[str]:
     cni, registries = place.data / "cni", place.data / "registries"
     cni.mkdir(parents=True, exist_ok=True)
     (cni / "10-pods.conflist").write_text(json.dumps(_network(place)))
-    for address in (place.registry,):
+    for address in (place.registry, place.pod_registry):
         (registries / address).mkdir(parents=True, exist_ok=True)
         (registries / address / "hosts.toml").write_text(f'server = "http://{address}"\n')
     config = place.data / "containerd.toml"

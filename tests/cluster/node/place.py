@@ -75,6 +75,11 @@ class Place:
         return f"127.0.0.1:{self.ports['registry']}"
 
     @property
+    def pod_registry(self) -> str:
+        """The same registry, as pods reach it."""
+        return f"{self.address}:{self.ports['registry']}"
+
+    @property
     def containerd(self) -> pathlib.Path:
         return self.run / "containerd.sock"
 

@@ -23,15 +23,15 @@ from .place import Place
 _WAIT = 30.0
 
 
-def command(place: Place) -> list[str]:
-    """Write the registry's configuration; its command line. Plain HTTP on 127.0.0.1."""
+def command(place: Place, address: str) -> list[str]:
+    """Write a registry's configuration; its command line. Plain HTTP; all of a cluster's registries share their data."""
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(place.data / "registry")}, "delete": {"enabled": True}},
-        "http": {"addr": place.registry},
+        "http": {"addr": address},
     }
-    path = place.data / "registry.yml"
+    path = place.data / f"registry-{address.partition(':')[0]}.yml"
     path.write_text(json.dumps(config))
     return ["docker-registry", "serve", str(path)]
 

@@ -88,8 +88,22 @@ func newServer(options *genericoptions.RecommendedOptions) (*genericapiserver.Ge
 		return nil, err
 	}
 	group := genericapiserver.NewDefaultAPIGroupInfo(v1.GroupVersion.Group, scheme, parameterCodec, codecs)
+	group.NegotiatedSerializer = withoutProtobuf{group.NegotiatedSerializer}
 	group.VersionedResourcesStorageMap[v1.GroupVersion.Version] = resources
 	return server, server.InstallAPIGroup(&group)
+}
+
+// The types have no protobuf form: clients that prefer it (the namespace controller) are given JSON.
+type withoutProtobuf struct{ runtime.NegotiatedSerializer }
+
+func (w withoutProtobuf) SupportedMediaTypes() []runtime.SerializerInfo {
+	var result []runtime.SerializerInfo
+	for _, info := range w.NegotiatedSerializer.SupportedMediaTypes() {
+		if info.MediaType != runtime.ContentTypeProtobuf {
+			result = append(result, info)
+		}
+	}
+	return result
 }
 
 // What each path of the group is served by.
