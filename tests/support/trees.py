@@ -38,8 +38,9 @@ def snapshot(root: str | os.PathLike[str], *, times: bool = True) -> dict[bytes,
                 shared.setdefault((status.st_dev, status.st_ino), []).append(name)
         nodes[name] = node
     for group in shared.values():
-        for name in group:
-            nodes[name]["shared"] = sorted(group)
+        if len(group) > 1:
+            for name in group:
+                nodes[name]["shared"] = sorted(group)
     return nodes
 
 

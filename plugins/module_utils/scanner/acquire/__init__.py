@@ -29,6 +29,7 @@ _FINAL = frozenset(
         "digest_mismatch",
         "limit_bytes",
         "limit_files",
+        "ids_missing",
         "media_type_unsupported",
         "time_limit",
         "disk_full",
@@ -51,6 +52,11 @@ def acquire(
         if way in ("auto", "storage"):
             try:
                 path = stack.enter_context(mounted(resolved, tools, storage, storage_limit, access.limits))
+            except OSError as problem:
+                reason = f"{storage}: the storage folder cannot be used: {problem}; give another as scap_storage"
+                if way == "storage":
+                    raise ScapError("storage_unusable", reason) from problem
+                tried.append(f"storage: {reason}")
             except ScapError as problem:
                 if way == "storage" or problem.code in _FINAL:
                     raise

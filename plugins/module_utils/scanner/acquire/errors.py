@@ -18,6 +18,11 @@ _KNOWN: t.Sequence[tuple[str, str, str]] = (
         "the disk is full; free some space or move scap_dir",
     ),
     (
+        r"insufficient UIDs or GIDs|lchown .*invalid argument|chown .*invalid argument",
+        "ids_missing",
+        "a file's owner has no id in this user namespace; give the user more subordinate ids, or run as root",
+    ),
+    (
         r"unauthorized|authentication required|invalid username/password|access to the resource is denied|"
         r"\b(StatusCode|status|status code|response):? 40[13]\b|\b40[13] \(?(Unauthorized|Forbidden)",
         "registry_unauthorized",

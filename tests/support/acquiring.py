@@ -1,0 +1,53 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images resolved and acquired as the scanner does."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import subprocess
+import tempfile
+import typing as t
+
+from ansible_collections.scap.images.plugins.module_utils.reference import parse
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import (
+    Access,
+    Resolved,
+    Root,
+    acquire,
+    resolve,
+)
+
+
+class Acquirer:
+    """One work folder, one storage folder, one way to reach registries."""
+
+    def __init__(self, folder: pathlib.Path, **access: t.Any) -> None:
+        self.folder = folder
+        self.storage = folder / "storage"
+        self.access = Access(**{"tls_verify": False, "timeout": 120.0, **access})
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def resolve(self, reference: str, platform: str = "") -> Resolved:
+        with self._work() as work:
+            return resolve(parse(reference), platform, self.access, work)
+
+    @contextlib.contextmanager
+    def root(self, reference: str, way: str, *, storage_limit: int = 0, platform: str = "") -> t.Iterator[Root]:
+        with self._work() as work:
+            resolved = resolve(parse(reference), platform, self.access, work)
+            with acquire(
+                resolved, self.access, work, way=way, storage=str(self.storage), storage_limit=storage_limit
+            ) as root:
+                yield root
+
+    @contextlib.contextmanager
+    def _work(self) -> t.Iterator[str]:
+        with tempfile.TemporaryDirectory(dir=self.folder) as work:
+            yield work
+
+    def close(self) -> None:
+        """Unmount what a containers storage leaves mounted, itself."""
+        subprocess.run(["umount", "-l", str(self.storage / "root" / "overlay")], check=False, capture_output=True)
