@@ -25,6 +25,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _META = struct.Struct("<HIIqI")
+_CAPABILITY = "security.capability"
 _IN_MEMORY = 1 << 20
 _PATH_MAX = 4096
 _LAST_TIME = (1 << 63) - 1
@@ -111,9 +112,7 @@ class Writer:
                 os.ftruncate(handle, entry.size)
                 tar.copy_extents(handle, entry.extents)
             self._dress(handle, entry.mode, entry.uid, entry.gid, entry.mtime)
-            if entry.capability and self._owns:
-                with contextlib.suppress(OSError):
-                    os.setxattr(handle, "security.capability", entry.capability)
+            self._enable(handle, entry.capability)
         finally:
             os.close(handle)
 
@@ -159,7 +158,9 @@ class Writer:
             self._dress_link(entry, folder, name)
             return
         try:
+            capability = entry.capability or _capability(handle)
             self._dress(handle, entry.mode, entry.uid, entry.gid, entry.mtime)
+            self._enable(handle, capability)
         finally:
             os.close(handle)
 
@@ -169,6 +170,12 @@ class Writer:
         os.fchmod(handle, mode)
         when = _time(mtime)
         os.utime(handle, ns=(when, when))
+
+    def _enable(self, handle: int, capability: bytes) -> None:
+        """Give a file its capability, of which a change of the owner deprives it (capabilities(7))."""
+        if capability and self._owns:
+            with contextlib.suppress(OSError):
+                os.setxattr(handle, _CAPABILITY, capability)
 
     def _dress_link(self, entry: Entry, folder: int, name: bytes) -> None:
         if self._owns:
@@ -271,6 +278,14 @@ def _names(folder: int) -> t.Iterator[bytes]:
         if count in (0, before):
             return
         before = count
+
+
+def _capability(handle: int) -> bytes:
+    """The file's capability, empty where it has none."""
+    try:
+        return os.getxattr(handle, _CAPABILITY)
+    except OSError:
+        return b""
 
 
 def _time(nanoseconds: int) -> int:

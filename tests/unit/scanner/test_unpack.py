@@ -295,6 +295,18 @@ def test_the_header_of_a_hard_link_goes_for_the_file(tmp_path: pathlib.Path) -> 
     assert (stat.S_IMODE(status.st_mode), status.st_nlink, status.st_mtime) == (0o4755, 2, 5)
 
 
+@pytest.mark.skipif(not ROOT, reason="capabilities need root")
+@pytest.mark.parametrize("again", [True, False], ids=["named again", "not named"])
+def test_a_hard_link_leaves_the_capability(tmp_path: pathlib.Path, again: bool) -> None:
+    """As umoci and the containers storage have it, though the change of the owner takes it away."""
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
+    records = pax({"SCHILY.xattr.security.capability": capability})
+    tar = records + entry("f", b"x", mode=0o755) + (records if again else b"") + hardlink("g", "f") + END
+    root, _budget = unpack(tmp_path, tar)
+    assert os.getxattr(root / "f", "security.capability") == capability
+    assert (root / "g").samefile(root / "f")
+
+
 def test_the_root_has_a_header_too(tmp_path: pathlib.Path) -> None:
     root, _budget = unpack(tmp_path, folder("./", mode=0o1751, mtime=99) + entry("./f") + END)
     assert (stat.S_IMODE(root.stat().st_mode), root.stat().st_mtime) == (0o1751, 99)
