@@ -41,6 +41,7 @@ except ScapError as error:
 def home() -> t.Iterator[pathlib.Path]:
     """A folder of the user's own, with a copy of what it needs: the checkout may lie where it cannot read."""
     subprocess.run(["useradd", "--create-home", USER], check=True)
+    _end_processes()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="scap-images-tests-"))
     try:
         collection = folder / "dev" / "ansible_collections" / "scap" / "images"
@@ -52,8 +53,17 @@ def home() -> t.Iterator[pathlib.Path]:
         yield folder
     finally:
         _as_user(["podman", "unshare", "rm", "-rf", str(folder / "scap")])
+        _end_processes()
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run(["userdel", "--force", "--remove", USER], check=False, capture_output=True)
+
+
+def _end_processes() -> None:
+    """podman keeps a process that holds the user's namespace, with the ids of when it was made; and folders for it."""
+    number = pwd.getpwnam(USER).pw_uid
+    subprocess.run(["pkill", "-KILL", "-U", str(number)], check=False)
+    for name in ("podman-run", "containers-user", "storage-run"):
+        shutil.rmtree(f"/tmp/{name}-{number}", ignore_errors=True)
 
 
 def _as_user(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
@@ -86,10 +96,11 @@ def test_without_subordinate_ids_there_is_a_clear_error(home: pathlib.Path) -> N
         for name, text in kept.items():
             lines = [line for line in text.splitlines(keepends=True) if not line.startswith(f"{USER}:")]
             pathlib.Path(name).write_text("".join(lines))
-        _as_user(["podman", "system", "migrate"])
+        _end_processes()
         code, message = _scan(home, "unpack")
     finally:
         for name, text in kept.items():
             pathlib.Path(name).write_text(text)
+        _end_processes()
     assert code == "no_subordinate_ids"
     assert "usermod --add-subuids" in message
