@@ -67,12 +67,12 @@ def running(program: str, folder: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
             stack.callback(process.wait)
             stack.callback(process.terminate)
             if command[0] == "etcd":
-                _age(f"http://127.0.0.1:{etcd}")
+                age(f"http://127.0.0.1:{etcd}")
         _await(options)
         yield options
 
 
-def _age(etcd: str) -> None:
+def age(etcd: str) -> None:
     """Give the store a past, so that its first versions are too old to be watched, as they are on any real cluster."""
     body = json.dumps({"key": base64.b64encode(b"age").decode(), "value": ""}).encode()
     written, end = 0, time.monotonic() + _START_SECONDS

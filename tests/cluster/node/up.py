@@ -11,6 +11,8 @@ import os
 import pathlib
 import typing as t
 
+from tests.support.apiserver import age
+
 from . import api, certificates, control_plane, machine, openshift, registry
 from .place import Place, choose, load
 from .processes import Ledger, tail
@@ -50,6 +52,7 @@ class _Start:
     def run(self) -> None:
         place, programs = self._place, self._programs
         self._start("etcd", control_plane.etcd(place))
+        age(f"http://127.0.0.1:{place.ports['etcd']}")
         certificates.make(place)
         machine.make_bridge(place)
         self._start("apiserver", control_plane.apiserver(place, programs))
