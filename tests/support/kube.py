@@ -44,11 +44,11 @@ class Cluster:
     @property
     def registry(self) -> str:
         """host:port that the node pulls from, plain HTTP."""
-        return self.place.registry
+        return str(self.place.registry)
 
     @property
     def url(self) -> str:
-        return self.place.server
+        return str(self.place.server)
 
     @property
     def ca(self) -> str:

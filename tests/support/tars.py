@@ -47,7 +47,7 @@ def entry(
 
 
 def folder(name: bytes | str, mode: int = 0o755, **more: int) -> bytes:
-    return entry(name, kind=b"5", mode=mode, **more)
+    return entry(name, kind=b"5", mode=mode, **more)  # type: ignore[arg-type]
 
 
 def symlink(name: bytes | str, target: bytes | str) -> bytes:

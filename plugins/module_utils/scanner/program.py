@@ -193,7 +193,9 @@ class Scan:
             validate(sandbox, selected.datastream, self.request.timeout)
             if kept:
                 write_whole(kept, b"")
-        guide = os.path.join(cache, guide_name(sha256, selected.profile.id)) if cache and not self.request.confined else ""
+        guide = (
+            os.path.join(cache, guide_name(sha256, selected.profile.id)) if cache and not self.request.confined else ""
+        )
         if guide and not os.path.exists(guide):
             page = generate_guide(sandbox, selected.datastream, selected.profile.id, self.request.timeout)
             if page:
