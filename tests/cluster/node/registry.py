@@ -24,7 +24,7 @@ _WAIT = 30.0
 
 
 def command(place: Place, address: str) -> list[str]:
-    """Write a registry's configuration; its command line. Plain HTTP; all of a cluster's registries share their data."""
+    """Write a registry's configuration; its command line. Plain HTTP; a cluster's registries share their data."""
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
