@@ -152,14 +152,13 @@ class LayerStream:
             raise ScapError(
                 "program_missing", f"{self._what} is compressed by zstd, which is not there; install zstd"
             ) from error
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
+        stdout, stderr = t.cast("t.IO[bytes]", self._process.stdout), t.cast("t.IO[bytes]", self._process.stderr)
         while True:
-            block = self._process.stdout.read(_BLOCK)
+            block = stdout.read(_BLOCK)
             if not block:
                 break
             yield block
-        said = self._process.stderr.read(1000).decode("utf-8", "replace").strip()
+        said = stderr.read(1000).decode("utf-8", "replace").strip()
         if self._process.wait() != 0:
             raise self._damaged(said or "zstd failed")
 

@@ -171,5 +171,5 @@ def _wait(deadline: float) -> int:
         if os.path.exists(ACKNOWLEDGED):
             return 0
         time.sleep(_POLL)
-    print("the evidence was not fetched in time", file=sys.stderr)
+    sys.stderr.write("the evidence was not fetched in time\n")
     return 1

@@ -111,7 +111,7 @@ def _without_names(said: str, reference: str) -> str:
     """What was said without the names in it, which the author of an image or a registry can choose."""
     bare = re.sub(r'\\?"[a-z-]+:[^"]*"', "", said)
     name = reference.partition(":")[2].lstrip("/")
-    for part in {name, name.partition("@")[0], re.sub(r":[\w.-]+$", "", name)}:
+    for part in (name, name.partition("@")[0], re.sub(r":[\w.-]+$", "", name)):
         bare = bare.replace(part, "") if part else bare
     return bare
 
