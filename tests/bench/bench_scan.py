@@ -28,7 +28,7 @@ Row = t.Dict[str, t.Any]
 
 def run() -> list[Row]:
     """The rows of build/bench.json."""
-    from tests.support.scanning import Scanner
+    from tests.support.local_scans import Scanner
 
     with tempfile.TemporaryDirectory(prefix="scap-bench-") as name:
         folder = pathlib.Path(name)

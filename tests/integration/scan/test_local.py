@@ -26,7 +26,7 @@ from tests.data import tiny
 from tests.data.oci_layout import Layout
 from tests.support import registry, shared_data, trixie
 from tests.support.images import files_image
-from tests.support.scanning import Scanner, unproven
+from tests.support.local_scans import Scanner, unproven
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user these run in test_rootless")
 
@@ -133,7 +133,7 @@ def test_a_run_that_was_killed_is_started_again(tmp_path: pathlib.Path, image: s
     """The driver process dies in the middle of the scan; nothing half made is ever taken for an evidence."""
     code = (
         "import sys; sys.path[:0] = sys.argv[3:]\n"
-        "import pathlib\nfrom tests.support.scanning import Scanner\n"
+        "import pathlib\nfrom tests.support.local_scans import Scanner\n"
         "Scanner(pathlib.Path(sys.argv[1])).scan(sys.argv[2])\n"
     )
     root = pathlib.Path(__file__).resolve().parents[3]

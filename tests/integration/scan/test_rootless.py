@@ -27,7 +27,7 @@ _CODE = """
 import json, pathlib, sys
 sys.path[:0] = [sys.argv[1] + "/dev", sys.argv[1]]
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
-from tests.support.scanning import Scanner, unproven
+from tests.support.local_scans import Scanner, unproven
 try:
     evidence = Scanner(pathlib.Path(sys.argv[1]) / "scap", way=sys.argv[3]).one(sys.argv[2])
     problem = evidence.error and evidence.error.message
