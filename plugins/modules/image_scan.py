@@ -120,7 +120,7 @@ options:
     description:
       - PEM file with the certificate authority of the registries.
     type: path
-  validate_certs:
+  validate_registry_certs:
     description:
       - Whether the registries' certificates are verified. A registry that speaks plain HTTP needs V(false).
     type: bool
@@ -129,9 +129,62 @@ options:
     description:
       - A containers-registries.conf(5) that says what short names and mirrors mean.
     type: path
+  namespace:
+    description:
+      - The namespace of the scan pods, as M(scap.images.scap_setup) has prepared it (executor kubernetes).
+    type: str
+    default: scap-images
+  scanner_image:
+    description:
+      - The image that the scan pods run, made from one of the Containerfiles in C(examples/scanner-image). Name it by
+        its digest, so that a repeated run knows what was scanned with what. Needed with O(executor=kubernetes).
+    type: str
+  rungs:
+    description:
+      - The rungs of the privilege ladder that scan pods may use, all of them where the list is empty. The lowest that
+        works is chosen by trying.
+      - V(image_volume_userns) mounts the image as a volume in a pod with a user namespace of its own, with nothing
+        pulled or copied. V(image_volume) mounts it and copies it to an emptyDir. V(pull) pulls and unpacks it in the
+        pod.
+    type: list
+    elements: str
+    choices: [image_volume_userns, image_volume, pull]
+    default: []
+  pull_secret:
+    description:
+      - Name of a secret of type C(kubernetes.io/dockerconfigjson) in O(namespace), with which the images are pulled. It
+        is mounted as a file where the pod itself pulls.
+    type: str
+    default: ""
+  priority_class:
+    description:
+      - Priority class of the scan pods.
+    type: str
+    default: ""
+  node_selector:
+    description:
+      - Labels of the nodes that scan pods may run on.
+    type: dict
+    default: {}
+  tolerations:
+    description:
+      - Tolerations of the scan pods, as a Pod's specification has them.
+    type: list
+    elements: dict
+    default: []
+  hold:
+    description:
+      - Seconds that a pod holds its evidence for a controller that has died. A run that is started again within them
+        takes it and scans nothing twice.
+    type: int
+    default: 3600
+extends_documentation_fragment:
+  - scap.images.kube_auth
 attributes:
   check_mode:
-    description: Can run in check mode; nothing is scanned and nothing is written.
+    description:
+      - Can run in check mode; nothing is scanned and nothing is written. With O(executor=kubernetes) the API server is
+        asked, by a dry run of the first image's Job, whether it would take it.
     support: full
   diff_mode:
     description: Evidence has no difference that a person could read.
@@ -145,6 +198,7 @@ attributes:
     support: full
 requirements:
   - python >= 3.9
+  - the Python package kubernetes (executor kubernetes)
   - oscap 1.3 or newer, bubblewrap, skopeo, and podman or buildah (executor local)
   - root, or an ordinary user with 65536 subordinate user and group ids (executor local)
 seealso:
@@ -158,6 +212,13 @@ EXAMPLES = r"""
     images:
       - registry.example.org/shop/web:1.4
       - oci-archive:/tmp/worker.tar
+    dir: ./scap-images
+
+- name: Scan inside the cluster what discovery has found
+  scap.images.image_scan:
+    images_from: ./scap-images/images.jsonl
+    executor: kubernetes
+    scanner_image: registry.example.org/scanner@sha256:7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc
     dir: ./scap-images
 
 - name: Look for known vulnerabilities alone
@@ -208,6 +269,7 @@ summary:
     seconds: 4.3
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -218,18 +280,25 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ..module_utils.content.fetch import materialise
 from ..module_utils.files import read_jsonl
+from ..module_utils.kube import auth
+from ..module_utils.kube.client import connect
 from ..module_utils.model import Image, J, RecordError, ScapError
 from ..module_utils.scan.engine import Scanned, scan, to_images
 from ..module_utils.scan.interface import Executor, Settings
+from ..module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
+from ..module_utils.scan.kubernetes_job import PodOptions
 from ..module_utils.scan.local import LocalExecutor, LocalOptions
 from ..module_utils.scanner.acquire import Access
+from ..module_utils.scanner.pod import RUNGS
 
 MAX_INLINE = 100
+NAMESPACE = "scap-images"
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **auth.OPTIONS,
             "images": {"type": "list", "elements": "raw"},
             "images_from": {"type": "path"},
             "executor": {"type": "str", "choices": ["local", "kubernetes"], "default": "local"},
@@ -247,14 +316,24 @@ def main() -> None:
             "storage_limit": {"type": "str", "default": "20G"},
             "authfile": {"type": "path"},
             "ca_file": {"type": "path"},
-            "validate_certs": {"type": "bool", "default": True},
+            "validate_registry_certs": {"type": "bool", "default": True},
             "registries_conf": {"type": "path"},
+            "namespace": {"type": "str", "default": NAMESPACE},
+            "scanner_image": {"type": "str"},
+            "rungs": {"type": "list", "elements": "str", "choices": list(RUNGS), "default": []},
+            "pull_secret": {"type": "str", "default": ""},
+            "priority_class": {"type": "str", "default": ""},
+            "node_selector": {"type": "dict", "default": {}},
+            "tolerations": {"type": "list", "elements": "dict", "default": []},
+            "hold": {"type": "int", "default": 3600},
         },
         mutually_exclusive=[("images", "images_from")],
         required_one_of=[("images", "images_from")],
+        required_if=[("executor", "kubernetes", ["scanner_image"])],
         supports_check_mode=True,
     )
     try:
+        module.no_log_values.update(auth.secrets(module.params))
         module.exit_json(**run(module.params, module.check_mode))
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
@@ -265,9 +344,13 @@ def run(params: J, check_mode: bool) -> J:
     started = time.monotonic()
     images = to_images(params["images"] if params["images"] is not None else read_jsonl(params["images_from"]))
     if check_mode:
+        if params["executor"] == "kubernetes" and images:
+            with _kubernetes(params) as executor:
+                executor.check(images[0])
         return _answer([], images, params["dir"], started)
     settings = _settings(params)
-    scanned = list(scan(images, _executor(params), settings))
+    with _executor(params) as executor:
+        scanned = list(scan(images, executor, settings))
     return _answer(scanned, images, settings.dir, started)
 
 
@@ -289,23 +372,48 @@ def _settings(params: J) -> Settings:
     )
 
 
-def _executor(params: J) -> Executor:
+@contextlib.contextmanager
+def _executor(params: J) -> t.Iterator[Executor]:
     if params["executor"] == "kubernetes":
-        raise ScapError("executor_missing", "the executor kubernetes is not there yet; use executor: local")
-    return LocalExecutor(
+        with _kubernetes(params) as executor:
+            yield executor
+        return
+    yield LocalExecutor(
         LocalOptions(
-            access=Access(
-                authfile=params["authfile"] or "",
-                ca_file=params["ca_file"] or "",
-                tls_verify=params["validate_certs"],
-                registries_conf=params["registries_conf"] or "",
-                timeout=float(params["timeout"]),
-            ),
+            access=_access(params),
             python=sys.executable,
             way=params["acquire"],
             storage=params["storage"] or "",
             storage_limit=human_to_bytes(params["storage_limit"]),
         )
+    )
+
+
+@contextlib.contextmanager
+def _kubernetes(params: J) -> t.Iterator[KubernetesExecutor]:
+    pods = PodOptions(
+        namespace=params["namespace"],
+        image=params["scanner_image"],
+        pull_secret=params["pull_secret"],
+        priority_class=params["priority_class"],
+        node_selector=params["node_selector"],
+        tolerations=params["tolerations"],
+        hold=params["hold"],
+    )
+    client = connect(params)
+    try:
+        yield KubernetesExecutor(client, KubernetesOptions(pods, _access(params), params["rungs"]))
+    finally:
+        client.close()
+
+
+def _access(params: J) -> Access:
+    return Access(
+        authfile=params["authfile"] or "",
+        ca_file=params["ca_file"] or "",
+        tls_verify=params["validate_registry_certs"],
+        registries_conf=params["registries_conf"] or "",
+        timeout=float(params["timeout"]),
     )
 
 

@@ -33,11 +33,13 @@ options:
     default: scap-images
   components:
     description:
-      - What to prepare. V(marking) holds the resource definitions, the admission policies and the marker's rights.
+      - What to prepare. V(scanning) holds the namespace's Pod Security label, the accounts of the scan pods and of the
+        controller with its rights, and the network policies. V(marking) holds the resource definitions, the admission
+        policies and the marker's rights.
     type: list
     elements: str
-    choices: [marking]
-    default: [marking]
+    choices: [scanning, marking]
+    default: [scanning, marking]
   exempt_namespaces:
     description:
       - Namespaces where no mark is obeyed, besides O(namespace) and those whose names begin with C(kube-) or
@@ -132,7 +134,12 @@ def main() -> None:
             **auth.OPTIONS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "namespace": {"type": "str", "default": NAMESPACE},
-            "components": {"type": "list", "elements": "str", "choices": ["marking"], "default": ["marking"]},
+            "components": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["scanning", "marking"],
+                "default": ["scanning", "marking"],
+            },
             "exempt_namespaces": {"type": "list", "elements": "str", "default": []},
             "stages": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 60},

@@ -43,10 +43,8 @@ class Acquirer:
             ) as root:
                 yield root
 
-    @contextlib.contextmanager
-    def _work(self) -> t.Iterator[str]:
-        with tempfile.TemporaryDirectory(dir=self.folder) as work:
-            yield work
+    def _work(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(dir=self.folder)
 
     def close(self) -> None:
         """Unmount what a containers storage leaves mounted, itself."""

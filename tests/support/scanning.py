@@ -36,7 +36,7 @@ class Scanning:
     """The controller's, with its own rights and no others."""
 
     def executor(self, rungs: t.Sequence[str] = (), **pods: t.Any) -> KubernetesExecutor:
-        options = PodOptions(namespace=self.namespace, image=self.scanner, **pods)
+        options = PodOptions(**{"namespace": self.namespace, "image": self.scanner, **pods})
         return KubernetesExecutor(self.client, KubernetesOptions(options, Access(tls_verify=False), rungs))
 
     def scan(

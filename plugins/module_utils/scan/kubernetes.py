@@ -21,10 +21,11 @@ from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Evidence, Image, J, RecordError, ScapError
 from ..scanner.acquire import Access
+from ..scanner.pod import PULL, RUNGS
 from . import zipapp
 from .interface import Executor, Outcome, Settings
 from .kubernetes_content import upload, upload_program
-from .kubernetes_job import PodOptions
+from .kubernetes_job import PodOptions, Work, job
 from .kubernetes_pods import Pods
 from .kubernetes_scan import ORIGIN, ImageScan, Ladder, Run, Stored
 from .kubernetes_window import Window
@@ -63,6 +64,13 @@ class KubernetesExecutor(Executor):
                 todo.append(image)
         if todo:
             yield from self._scan(todo, settings, fingerprint)
+
+    def check(self, image: Image) -> None:
+        """Ask the API server whether it would take this image's Job; ScapError where not. Nothing is stored."""
+        pods = self._options.pods
+        rung = next(iter(self._options.rungs), RUNGS[0]) if image.digest else PULL
+        work = Work("scan-check", image, rung, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
+        self._client.create(f"/apis/batch/v1/namespaces/{pods.namespace}/jobs", job(work, pods), dry_run=True)
 
     def _scan(self, images: t.Sequence[Image], settings: Settings, fingerprint: str) -> t.Iterator[Outcome]:
         window = Window(settings.parallelism or _DEFAULT_WINDOW)

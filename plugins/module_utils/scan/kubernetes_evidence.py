@@ -37,7 +37,7 @@ class Fetched(t.NamedTuple):
     staging: str
     """Hidden folder below settings.evidence; empty where the pod has no evidence."""
     acknowledge: t.Callable[[], None]
-    """Tell the pod that its evidence is stored; without it the pod goes on holding it."""
+    """Tell the pod that its evidence is stored; without it the pod goes on holding it. It may be gone already."""
 
 
 @contextlib.contextmanager
@@ -64,9 +64,8 @@ def fetch(
                 staging = _unpack(archive, evidence, cache, f"{namespace}/{pod}")
 
         def acknowledge() -> None:
-            running.write(b"ok\n")
-            for _piece in pieces:
-                pass
+            with contextlib.suppress(KubeError):
+                running.write(b"ok\n")
 
         yield Fetched(answer, staging, acknowledge)
 

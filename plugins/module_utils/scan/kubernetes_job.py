@@ -29,6 +29,11 @@ CAPABILITIES: dict[str, list[str]] = {
 }
 """All that a rung's container keeps. SYS_ADMIN of the first is good in the pod's own user namespace alone."""
 
+_LOST_PODS = 3
+"""Pods that a Job may lose by deletion; evictions are not counted."""
+_KILLED = (137, 143)
+"""Exit status of a container that was killed from outside."""
+
 _START = (
     f"import sys; sys.path.insert(0, '{PROGRAM}/{ZIPAPP}'); "
     "from scap_images.scanner.{module} import main; sys.exit(main({arguments}))"
@@ -98,12 +103,15 @@ def job(work: Work, options: PodOptions) -> J:
             "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": work.program, "uid": work.owner}],
         },
         "spec": {
-            "backoffLimit": 0,
+            "backoffLimit": _LOST_PODS,
             "activeDeadlineSeconds": work.seconds,
             "ttlSecondsAfterFinished": options.ttl,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
-                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": list(_KILLED)}},
+                ]
             },
             "template": {
                 "metadata": {"labels": labels, "annotations": {IMAGE_ANNOTATION: work.image.reference}},

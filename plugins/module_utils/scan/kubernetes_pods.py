@@ -69,6 +69,7 @@ def pod_state(pod: J, gone: bool = False) -> PodState:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False" and not reason:
             reason, message = str(condition.get("reason") or ""), str(condition.get("message") or "")
     deleted = bool(pod["metadata"].get("deletionTimestamp"))
+    disrupted = disrupted or deleted
     node = str((pod.get("spec") or {}).get("nodeName") or "")
     phase = str(status.get("phase") or "Pending")
     return PodState(pod["metadata"]["name"], phase, running and not deleted, reason, message, disrupted, node, gone)
