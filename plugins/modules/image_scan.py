@@ -321,7 +321,7 @@ def main() -> None:
             "namespace": {"type": "str", "default": NAMESPACE},
             "scanner_image": {"type": "str"},
             "rungs": {"type": "list", "elements": "str", "choices": list(RUNGS), "default": []},
-            "pull_secret": {"type": "str", "default": ""},
+            "pull_secret": {"type": "str", "default": "", "no_log": False},
             "priority_class": {"type": "str", "default": ""},
             "node_selector": {"type": "dict", "default": {}},
             "tolerations": {"type": "list", "elements": "dict", "default": []},
