@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import typing as t
 
 from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
+from ..kube.protobuf import Shape
 from ..model import Skipped
 from .interface import Setting, matches
 from .listing import Extract, Listing
@@ -23,6 +25,18 @@ ABSENT_ON_KUBERNETES = "/apis/apps.openshift.io/"
 _WILD = "*?["
 
 
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """One resource to list."""
+
+    group: str
+    """Its group's path, `/api/v1`."""
+    resource: str
+    extract: Extract
+    shape: Shape | None = None
+    label_selector: str = ""
+
+
 class Cluster:
     """One cluster as the sources of one run see it."""
 
@@ -33,33 +47,27 @@ class Cluster:
         self.skipped: list[Skipped] = []
         self.incremental = True
 
-    def lists(
-        self,
-        wanted: t.Sequence[tuple[str, str, Extract]],
-        params: t.Mapping[str, str] | None = None,
-    ) -> t.Iterator[tuple[str, str, t.Any]]:
-        """(path, key, row) of several lists, read in parallel: group path (`/api/v1`), resource, extract.
+    def lists(self, wanted: t.Sequence[Wanted]) -> t.Iterator[tuple[Wanted, str, t.Any]]:
+        """(what was wanted, key, row) of several lists, read in parallel.
 
         What is forbidden or not served lands in `skipped`; everything else is read.
         """
         names, all_at_once = self.namespaces()
-        jobs = [
-            (f"{group}/{resource}" if all_at_once else f"{group}/namespaces/{name}/{resource}", resource, extract)
-            for group, resource, extract in wanted
-            for name in ([""] if all_at_once else names)
-        ]
+        jobs = [(one, name) for one in wanted for name in ([""] if all_at_once else names)]
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            waiting = [(job, pool.submit(self._rows, job[0], job[2], params)) for job in jobs]
-            for (path, resource, extract), future in waiting:
+            waiting = [(one, name, pool.submit(self._rows, one, name)) for one, name in jobs]
+            while waiting:
+                one, name, future = waiting.pop(0)
                 answer = future.result()
+                del future
                 if isinstance(answer, KubeError) and answer.status == 403 and all_at_once:
-                    yield from self._one_by_one(path, resource, extract, params, answer)
+                    yield from self._one_by_one(one, answer)
                 elif isinstance(answer, KubeError):
-                    self._refused(path, answer)
+                    self._refused(_path(one, name), answer)
                 else:
                     for key, row in answer.items():
                         if not all_at_once or self.selected(key.partition("/")[0]):
-                            yield path, key, row
+                            yield one, key, row
                 del answer
 
     def namespaces(self) -> tuple[list[str], bool]:
@@ -90,8 +98,10 @@ class Cluster:
                 self._refused("/api/v1/nodes", error)
         return cached
 
-    def _rows(self, path: str, extract: Extract, params: t.Mapping[str, str] | None) -> dict[str, t.Any] | KubeError:
-        listing = Listing(self.client, self.setting.store, path, extract, params=params)
+    def _rows(self, wanted: Wanted, namespace: str) -> dict[str, t.Any] | KubeError:
+        params = {"labelSelector": wanted.label_selector} if wanted.label_selector else None
+        path = _path(wanted, namespace)
+        listing = Listing(self.client, self.setting.store, path, wanted.extract, params=params, shape=wanted.shape)
         try:
             rows = listing.rows()
         except KubeError as error:
@@ -101,23 +111,19 @@ class Cluster:
         self.incremental = self.incremental and listing.incremental
         return rows
 
-    def _one_by_one(
-        self, path: str, resource: str, extract: Extract, params: t.Mapping[str, str] | None, error: KubeError
-    ) -> t.Iterator[tuple[str, str, t.Any]]:
+    def _one_by_one(self, wanted: Wanted, error: KubeError) -> t.Iterator[tuple[Wanted, str, t.Any]]:
         """The whole cluster may not be listed: try the namespaces that can be named."""
         names = [name for name in self._visible() if self.selected(name)]
         if not names:
-            self._refused(path, error)
+            self._refused(_path(wanted, ""), error)
             return
-        group = path[: -len(resource) - 1]
         for name in names:
-            inside = f"{group}/namespaces/{name}/{resource}"
-            answer = self._rows(inside, extract, params)
+            answer = self._rows(wanted, name)
             if isinstance(answer, KubeError):
-                self._refused(inside, answer)
+                self._refused(_path(wanted, name), answer)
             else:
                 for key, row in answer.items():
-                    yield inside, key, row
+                    yield wanted, key, row
 
     def _visible(self) -> list[str]:
         """Namespaces that this user can at least name: OpenShift's own projects, or all where that is allowed."""
@@ -142,3 +148,8 @@ class Cluster:
         if error.status == 404 and path.startswith(ABSENT_ON_KUBERNETES):
             return
         self.skipped.append(Skipped(path, error.message, self.source))
+
+
+def _path(wanted: Wanted, namespace: str) -> str:
+    inside = f"namespaces/{namespace}/" if namespace else ""
+    return f"{wanted.group}/{inside}{wanted.resource}"

@@ -11,6 +11,7 @@ import typing as t
 
 from ..kube.client import Client
 from ..kube.errors import KubeError
+from ..kube.protobuf import Shape
 from .checkpoint import Checkpoints
 
 QUIET_SECONDS = 0.25
@@ -34,6 +35,7 @@ class Listing:
         extract: Extract,
         *,
         params: t.Mapping[str, str] | None = None,
+        shape: Shape | None = None,
         page: int = 500,
     ) -> None:
         self.client = client
@@ -41,6 +43,7 @@ class Listing:
         self.path = path
         self.extract = extract
         self.params = dict(params or {})
+        self.shape = shape
         self.page = page
         self.incremental = False
 
@@ -66,7 +69,7 @@ class Listing:
         rows: dict[str, t.Any] = {}
         version = ""
         self.incremental = False
-        for page in self.client.list_pages(self.path, self.page, params=self.params):
+        for page in self.client.list_pages(self.path, self.page, params=self.params, shape=self.shape):
             if page.restarted:
                 rows.clear()
             for thing in page.objects:

@@ -14,7 +14,7 @@ from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Image, ScapError, Skipped, Workload, is_digest
 from .catalog import shared
-from .cluster import Cluster
+from .cluster import Cluster, Wanted
 from .interface import Finding, Option, Source
 from .listing import Listing
 from .names import named
@@ -50,9 +50,9 @@ class OpenShift(Source):
             yield self.skipped(GROUP, "this cluster does not serve image.openshift.io; it is no OpenShift")
             return
         selector = self.setting.label_selector
-        params = {"labelSelector": selector} if selector else None
         known: dict[str, list[Image]] = {}
-        for _path, key, row in cluster.lists([(group, "imagestreams", _stream_row)], params):
+        streams = Wanted(group, "imagestreams", _stream_row, label_selector=selector)
+        for _wanted, key, row in cluster.lists([streams]):
             for finding in self._of_stream(key, row):
                 if isinstance(finding, Image):
                     known.setdefault(finding.digest, []).append(finding)
@@ -80,7 +80,7 @@ class OpenShift(Source):
                 Skipped(f"{group}/images", f"{error.message}; ImageStreamTags are read instead", self.type)
             )
             done: set[str] = set()
-            for _path, _key, (digest, row) in cluster.lists([(group, "imagestreamtags", _tag_row)]):
+            for _wanted, _key, (digest, row) in cluster.lists([Wanted(group, "imagestreamtags", _tag_row)]):
                 if digest not in done:
                     done.add(digest)
                     yield digest, row

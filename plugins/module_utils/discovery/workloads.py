@@ -9,9 +9,10 @@ import re
 import typing as t
 
 from ..model import Image, ScapError, Workload
-from .cluster import Cluster
+from .cluster import Cluster, Wanted
 from .interface import Finding, Option, Source
 from .names import named, running_reference
+from .shapes import SHAPES
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWN = "scap.images"
@@ -58,16 +59,14 @@ class Workloads(Source):
         cluster = Cluster(self.setting, self.type)
         kinds = {**{name: _known(name) for name in self.values["kinds"]}, **dict(map(_custom, self.values["custom"]))}
         selector = self.setting.label_selector
-        wanted = []
-        names: dict[str, str] = {}
-        for kind, (group, resource, path) in kinds.items():
-            wanted.append((group, resource, _Extract(path.split("."))))
-            names[f"{group}|{resource}"] = kind
+        wanted = {
+            Wanted(group, resource, _Extract(path.split(".")), SHAPES.get(kind), selector): kind
+            for kind, (group, resource, path) in kinds.items()
+        }
         platforms = cluster.platforms()
-        for path, key, row in cluster.lists(wanted, {"labelSelector": selector} if selector else None):
-            kind = names[_group_resource(path)]
+        for one, key, row in cluster.lists(list(wanted)):
             namespace, _slash, name = key.rpartition("/")
-            yield from self._findings(Workload(kind, namespace, name, "", False), row, platforms)
+            yield from self._findings(Workload(wanted[one], namespace, name, "", False), row, platforms)
         yield from cluster.skipped
         self.mode = "incremental" if cluster.incremental else "full"
 
@@ -182,9 +181,3 @@ def _custom(entry: dict[str, t.Any]) -> tuple[str, tuple[str, str, str]]:
             "source_invalid", f"source workloads: {kind}: {version!r}, {resource!r} or {path!r} is malformed"
         )
     return kind, (f"/apis/{version}" if "/" in version else f"/api/{version}", resource, path)
-
-
-def _group_resource(path: str) -> str:
-    parts = path.split("/")
-    head = parts[:3] if parts[1] == "api" else parts[:4]
-    return f"{'/'.join(head)}|{parts[-1]}"

@@ -23,6 +23,7 @@ from . import paging
 from .auth import Headers, configuration
 from .errors import KubeError, Target, refusal, target
 from .library import kubernetes, openshift, urllib3
+from .protobuf import Shape
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -36,6 +37,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; a longer one is an error (`kube_too_large`)."""
 
+_PIECE = 1 << 18
 _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TEMPORARY = (429, 500, 502, 503, 504)
 
@@ -172,9 +174,10 @@ class Client:
         *,
         params: t.Mapping[str, t.Any] | None = None,
         accept: str = "application/json",
+        shape: Shape | None = None,
     ) -> t.Iterator[paging.Page]:
         """The pages of a list as they come (paging.list_pages)."""
-        return paging.list_pages(self, path, limit, params=params, accept=accept)
+        return paging.list_pages(self, path, limit, params=params, accept=accept, shape=shape)
 
     def changes(
         self, path: str, resource_version: str, quiet: float, *, params: t.Mapping[str, t.Any] | None = None
@@ -284,13 +287,15 @@ class Client:
     def _read(self, response: t.Any, limit: int, what: Target) -> bytes:
         parts: list[bytes] = []
         size = 0
-        for part in self._pieces(response, what):
-            size += len(part)
-            if size > limit:
-                raise KubeError(
-                    "kube_too_large", f"{self.host}: {what}: the answer is longer than {limit} bytes", response.status
-                )
-            parts.append(part)
+        try:
+            while part := response.read(_PIECE, decode_content=True):
+                size += len(part)
+                if size > limit:
+                    text = f"{self.host}: {what}: the answer is longer than {limit} bytes"
+                    raise KubeError("kube_too_large", text, response.status)
+                parts.append(part)
+        except (urllib3().exceptions.HTTPError, OSError) as error:
+            raise _lost(self.host, what, error) from error
         return b"".join(parts)
 
     def _pieces(self, response: t.Any, what: Target, quiet: float | None = None) -> t.Iterator[bytes]:
@@ -298,7 +303,7 @@ class Client:
         if quiet is not None and socket is not None:
             socket.settimeout(quiet)
         try:
-            yield from response.stream(1 << 18, decode_content=True)
+            yield from response.stream(_PIECE, decode_content=True)
         except urllib3().exceptions.ReadTimeoutError as error:
             if quiet is None:
                 raise _lost(self.host, what, error) from error

@@ -13,6 +13,7 @@ import json
 import re
 import typing as t
 
+from . import protobuf
 from .errors import KubeError
 
 if t.TYPE_CHECKING:
@@ -50,8 +51,11 @@ def list_pages(
     *,
     params: t.Mapping[str, t.Any] | None = None,
     accept: str = "application/json",
+    shape: protobuf.Shape | None = None,
 ) -> t.Iterator[Page]:
     """The pages of the list at `path`, one request each (Kubernetes API concepts, large results sets in chunks).
+
+    With a `shape` the objects have its fields only where the server speaks protobuf, and all of them where it does not.
 
     When a continue token has expired, the listing goes on with the token that the server gives for what is left;
     without one it begins anew and says so in `restarted`. Objects of megabytes make the pages smaller, not the
@@ -62,7 +66,7 @@ def list_pages(
 
         def ask() -> _Waiting:
             query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
-            return _Waiting(client, path, query, accept, waiters)
+            return _Waiting(client, path, query, protobuf.ACCEPT if shape else accept, waiters)
 
         waiting = ask()
         while True:
@@ -84,7 +88,7 @@ def list_pages(
             if token:
                 waiting = ask()
             try:
-                body = _list(client, path, data)
+                body = _list(client, path, data, shape)
                 del data
                 if not token:
                     token = _token(body)
@@ -116,7 +120,8 @@ class _Waiting:
         accept: str,
         waiters: concurrent.futures.Executor,
     ) -> None:
-        self._again = functools.partial(client.request, "GET", path, params=params, accept=accept, limit=PAGE_BYTES)
+        accepts = "application/json" if accept == protobuf.ACCEPT else accept  # a refusal has to be readable
+        self._again = functools.partial(client.request, "GET", path, params=params, accept=accepts, limit=PAGE_BYTES)
         self._stack = contextlib.ExitStack()
         self._begun = waiters.submit(self._stack.enter_context, client.beginning(path, params, accept, PAGE_BYTES))
 
@@ -134,6 +139,11 @@ class _Waiting:
 def _next_token(data: bytes) -> str:
     """The continue token where the list's metadata stands before its items, so that the next page can be on its way
     while this one is parsed; empty where it does not."""
+    if data.startswith(protobuf.MAGIC):
+        try:
+            return _token({"metadata": protobuf.listing(data).metadata})
+        except protobuf.MalformedError:
+            return ""
     match = _HEAD.match(data, 0, 4096)
     if match is None:
         return ""
@@ -143,7 +153,14 @@ def _next_token(data: bytes) -> str:
         return ""
 
 
-def _list(client: Client, path: str, data: bytes) -> dict[str, t.Any]:
+def _list(client: Client, path: str, data: bytes, shape: protobuf.Shape | None) -> dict[str, t.Any]:
+    if shape is not None and data.startswith(protobuf.MAGIC):
+        try:
+            answer = protobuf.listing(data)
+            return {"metadata": answer.metadata, "items": answer.items(shape)}
+        except protobuf.MalformedError as error:
+            text = f"{client.host}: the list at {path} is not Kubernetes' protobuf: {error}"
+            raise KubeError("kube_malformed", text, 200) from error
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
