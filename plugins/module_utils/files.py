@@ -19,6 +19,8 @@ from .model import ScapError
 MAX_JSON = 256 * 1024 * 1024
 """Bytes of one JSON file after decompression; a larger one is refused."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 @contextlib.contextmanager
 def whole(path: str, mode: int = 0o600) -> t.Iterator[t.BinaryIO]:
@@ -58,9 +60,7 @@ def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
 
 def dumps(value: t.Any) -> bytes:
     """Canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogateescape"
-    )
+    return _CANONICAL.encode(value).encode("utf-8", "surrogateescape")
 
 
 def write_json(path: str, value: t.Any, mode: int = 0o600) -> None:

@@ -46,7 +46,7 @@ def _read_raw(client, path):  # type: ignore[no-untyped-def]
     """The same pages as discovery asks for, read and thrown away."""
     token = ""
     while True:
-        query = {"limit": 500, **({"continue": token} if token else {})}
+        query = {"limit": 1000, **({"continue": token} if token else {})}
         data = client.request("GET", path, params=query).data
         place = data.find(b'"continue":"', 0, 4096)
         if place < 0:

@@ -7,7 +7,9 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
+from ansible_collections.scap.images.plugins.module_utils.discovery.shapes import SHAPES
+from ansible_collections.scap.images.plugins.module_utils.discovery.workloads import KINDS, Extract
+from ansible_collections.scap.images.plugins.module_utils.kube.client import STRATEGIC, connect
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
@@ -154,3 +156,56 @@ def test_a_user_without_rights_is_told_the_rule(owner):
     reasons = {record["reference"]: record["reason"] for record in found["skipped"]}
     assert 'resources: ["pods"], verbs: ["list"]' in reasons[f"/api/v1/namespaces/{OTHER}/pods"]
     assert "/api/v1/nodes" in reasons
+
+
+def _template(image):
+    container = {"name": "main", "image": image, "env": [{"name": "A", "value": "b"}], "ports": [{"containerPort": 80}]}
+    spec = {
+        "containers": [container, {**container, "name": "second", "image": f"{image}-second"}],
+        "initContainers": [{**container, "name": "init", "image": f"{image}-init"}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "data", "image": {"reference": f"{image}-data"}}],
+        "imagePullSecrets": [{"name": "pull"}, {"name": "other"}],
+        "nodeSelector": {"no": "node"},
+    }
+    return {"metadata": {"labels": {"app": "shape"}}, "spec": spec}
+
+
+def test_protobuf_says_what_json_says(owner):
+    """Of every kind the same row, whichever encoding the API server was asked for."""
+    once = {**_template("registry.example/job:1")["spec"], "restartPolicy": "Never"}
+    select = {"selector": {"matchLabels": {"app": "shape"}}}
+    template = _template("registry.example/shape:1")
+    specs = {
+        "Pod": {**template["spec"], "schedulerName": "scap-test-none", "automountServiceAccountToken": False},
+        "ReplicationController": {"replicas": 0, "selector": {"app": "shape"}, "template": template},
+        "Deployment": {**select, "replicas": 0, "template": template},
+        "StatefulSet": {**select, "replicas": 0, "serviceName": "x", "template": template},
+        "DaemonSet": {**select, "template": template},
+        "ReplicaSet": {**select, "replicas": 0, "template": template},
+        "Job": {"suspend": True, "template": {"spec": once}},
+        "CronJob": {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": {"spec": once}}}},
+    }
+    assert set(SHAPES) == set(specs) == set(KINDS) - {"DeploymentConfig"}
+    for kind, spec in specs.items():
+        group, resource, path = KINDS[kind]
+        where = f"{group}/namespaces/{SPACE}/{resource}"
+        version = group.partition("/apis/")[2] or "v1"
+        body = {"apiVersion": version, "kind": kind, "metadata": {"name": "shape", "labels": {"a": "b"}}, "spec": spec}
+        owner.create(where, body)
+        try:
+            if kind == "Pod":
+                _make(owner, "shape", "registry.example/shape:1", f"registry.example/shape@{DIGEST}")
+                debug = {"ephemeralContainers": [{"name": "debug", "image": "registry.example/debug:1"}]}
+                owner.patch(f"{where}/shape/ephemeralcontainers", {"spec": debug}, STRATEGIC)
+            extract = Extract(path.split("."))
+            rows = {thing["metadata"]["name"]: extract(thing) for thing in owner.get(where)["items"]}
+            pages = list(owner.list_pages(where, 1, shape=SHAPES[kind]))
+            assert set(pages[0].objects[0]) <= {"metadata", "spec", "status"}
+            assert "managedFields" not in pages[0].objects[0]["metadata"]
+            assert {thing["metadata"]["name"]: extract(thing) for page in pages for thing in page.objects} == rows
+            assert len(rows["shape"][2]) == (5 if kind == "Pod" else 4)
+            assert all(name in str(rows["shape"]) for name in ("-second", "-init", "-data", "'pull', 'other'"))
+        finally:
+            owner.request(
+                "DELETE", f"{where}/shape", params={"gracePeriodSeconds": 0, "propagationPolicy": "Background"}
+            )

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import gc
 import os
 import time
 import typing as t
@@ -56,6 +58,11 @@ class Discovery:
 
 def discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Discovery:
     """Run the sources one after the other (each asks in parallel) and merge what they say. Raises ScapError."""
+    with _no_collection():
+        return _discover(mappings, setting, wish)
+
+
+def _discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Discovery:
     started = time.monotonic()
     built = sources.build(mappings, setting)
     selector = Selector(wish.selection)
@@ -88,6 +95,18 @@ def discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disco
         "seconds": round(time.monotonic() - started, 3),
     }
     return Discovery(images, everything, summary, changed)
+
+
+@contextlib.contextmanager
+def _no_collection() -> t.Iterator[None]:
+    """Records make no cycles, and the collector that looks for them takes as long as reading them itself."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _ask(source: Source, catalog: Catalog, skipped: list[Skipped]) -> J:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import typing as t
 
 from ..kube.client import Client
@@ -36,7 +34,7 @@ class Listing:
         *,
         params: t.Mapping[str, str] | None = None,
         shape: Shape | None = None,
-        page: int = 500,
+        page: int = 1000,
     ) -> None:
         self.client = client
         self.store = store
@@ -53,17 +51,16 @@ class Listing:
 
     def rows(self) -> dict[str, t.Any]:
         """Raises KubeError."""
-        with _no_collection():
-            kept = self.store.load(self.identity)
-            if kept is not None:
-                state, rows = kept
-                try:
-                    return self._changed(str(state["resource_version"]), rows)
-                except KubeError as error:
-                    if error.status in (401, 403):
-                        self.store.forget(self.identity)
-                        raise
-            return self._full()
+        kept = self.store.load(self.identity)
+        if kept is not None:
+            state, rows = kept
+            try:
+                return self._changed(str(state["resource_version"]), rows)
+            except KubeError as error:
+                if error.status in (401, 403):
+                    self.store.forget(self.identity)
+                    raise
+        return self._full()
 
     def _full(self) -> dict[str, t.Any]:
         rows: dict[str, t.Any] = {}
@@ -97,18 +94,6 @@ class Listing:
         if newest != version:
             self.store.save(self.identity, {"resource_version": newest}, rows)
         return rows
-
-
-@contextlib.contextmanager
-def _no_collection() -> t.Iterator[None]:
-    """JSON makes no cycles, and the collector that looks for them takes as long as the parsing itself."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _key(thing: t.Mapping[str, t.Any]) -> str:

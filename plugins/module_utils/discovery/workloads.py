@@ -59,52 +59,72 @@ class Workloads(Source):
         cluster = Cluster(self.setting, self.type)
         kinds = {**{name: _known(name) for name in self.values["kinds"]}, **dict(map(_custom, self.values["custom"]))}
         selector = self.setting.label_selector
-        wanted = {
-            Wanted(group, resource, _Extract(path.split(".")), SHAPES.get(kind), selector): kind
-            for kind, (group, resource, path) in kinds.items()
-        }
+        wanted = {}
+        for kind, place in kinds.items():
+            group, resource, path = place
+            shape = SHAPES.get(kind) if KINDS.get(kind) == place else None
+            wanted[Wanted(group, resource, Extract(path.split(".")), shape, selector)] = kind
         platforms = cluster.platforms()
+        found: dict[tuple[str, str, str], _Places] = {}
         for one, key, row in cluster.lists(list(wanted)):
+            kind = wanted[one]
             namespace, _slash, name = key.rpartition("/")
-            yield from self._findings(Workload(wanted[one], namespace, name, "", False), row, platforms)
+            if isinstance(row[0], list):
+                for image in row[0]:
+                    yield self.skipped(image, f"excluded: the scanner's own {kind} {namespace}/{name}")
+                continue
+            node, secrets, containers = row
+            platform = platforms.get(node, "")
+            for container, image, running_as, running in containers:
+                places = found.get((image, running_as, platform))
+                if places is None:
+                    places = found[image, running_as, platform] = _Places()
+                places.workloads.append(Workload(kind, namespace, name, container, running))
+                for secret in secrets:
+                    places.secrets.add(f"{namespace}/{secret}")
+                if node and running:
+                    places.nodes.add(node)
+        for (image, running_as, platform), places in found.items():
+            yield from self._findings(image, running_as, platform, places)
         yield from cluster.skipped
         self.mode = "incremental" if cluster.incremental else "full"
 
-    def _findings(self, place: Workload, row: t.Any, platforms: dict[str, str]) -> t.Iterator[Finding]:
-        if isinstance(row[0], list):
-            for image in row[0]:
-                yield self.skipped(image, f"excluded: the scanner's own {place.kind} {place.namespace}/{place.name}")
-            return
-        node, secrets, containers = row
-        for container, image, running_as, running in containers:
-            where = Workload(place.kind, place.namespace, place.name, container, running)
-            yield self._finding(where, image, running_as, node, secrets, platforms.get(node, ""))
-
-    def _finding(
-        self, place: Workload, image: str, running_as: str, node: str, secrets: list[str], platform: str
-    ) -> Finding:
+    def _findings(self, image: str, running_as: str, platform: str, places: _Places) -> t.Iterator[Finding]:
         reference, pinned, problem = named(image)
         if problem:
             if not running_as:
-                what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
-                return self.skipped(image, f"{what}: {problem}")
+                for place in places.workloads:
+                    what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
+                    yield self.skipped(image, f"{what}: {problem}")
+                return
             reference, pinned, problem = named(running_as)
         digest = running_as.rpartition("@")[2] if running_as else pinned
         references = [running_as] if running_as and running_as != reference else []
-        return Image(
+        yield Image(
             reference,
             digest,
             platform if digest else "",
             references=[reference, *references],
             index_digests=[pinned] if pinned and pinned != digest else [],
             sources=[self.type],
-            workloads=[place],
-            pull_secrets=[f"{place.namespace}/{name}" for name in secrets],
-            nodes=[node] if node and place.running else [],
+            workloads=places.workloads,
+            pull_secrets=sorted(places.secrets),
+            nodes=sorted(places.nodes),
         )
 
 
-class _Extract:
+class _Places:
+    """Where one image is named that runs as one digest on one platform."""
+
+    __slots__ = ("nodes", "secrets", "workloads")
+
+    def __init__(self) -> None:
+        self.workloads: list[Workload] = []
+        self.secrets: set[str] = set()
+        self.nodes: set[str] = set()
+
+
+class Extract:
     """What the checkpoint keeps of one object whose pod spec stands at a path."""
 
     def __init__(self, path: list[str]) -> None:

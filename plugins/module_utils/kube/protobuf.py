@@ -6,7 +6,8 @@
 An object is mostly what nobody here asks for (managedFields, environment, probes). JSON has to be parsed whole;
 protobuf says the length of each field, so that what is not wanted is stepped over. The result has the names and the
 form that the same object has as JSON. Field numbers are part of the API and never change (generated.proto of
-k8s.io/api and k8s.io/apimachinery).
+k8s.io/api and k8s.io/apimachinery), and Kubernetes' own encoder writes them in ascending order: behind the last that
+is wanted nothing is read.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ def _read(data: bytes, at: int, end: int, rules: dict[int, _Rule]) -> dict[str, 
     """The wanted fields of the message between two places; what `_field` does stands here once more in its short
     forms, because this loop is what a discovery spends its time in."""
     found: dict[str, t.Any] = {}
+    last = max(rules)
     try:
         while at < end:
             key, size, first = data[at], data[at + 1], at + 2
@@ -130,19 +132,17 @@ def _read(data: bytes, at: int, end: int, rules: dict[int, _Rule]) -> dict[str, 
                     continue
                 key += (size - 1) << 7
                 size, first = data[first], first + 1
+            if key > last:
+                return found
             if key & 7 != _LENGTH:
                 at = _field(data, at)[2]
                 continue
             if size > 127:
-                more, first = data[first], first + 1
-                size += (more - 1) << 7
+                more = data[first]
                 if more > 127:
-                    size += (data[first] - 1) << 14
-                    if data[first] > 127:
-                        first, at = _field(data, at)[1:]
-                        size = at - first
-                    else:
-                        first += 1
+                    size, first = _number(data, first - 1)
+                else:
+                    size, first = size + ((more - 1) << 7), first + 1
             at = first + size
             rule = rules.get(key)
             if rule is None:
