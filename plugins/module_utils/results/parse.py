@@ -22,9 +22,10 @@ class _Reader(t.Protocol):
     def parsed(self) -> ParsedResults: ...
 
 
-def parse_file(path: str, *, limits: Limits = _LIMITS) -> ParsedResults:
+def parse_file(path: str, *, limits: Limits = _LIMITS, texts: t.Mapping[str, str] | None = None) -> ParsedResults:
     """The results in `path`: ARF 1.1, XCCDF 1.1 or 1.2, OVAL 5; plain, gzip, bzip2 or xz, told by its content.
 
+    `texts`: what the file does not say of its rules, rule id to an XML document whose root holds the XCCDF Rule.
     Raises ScapError, never anything else and never fewer findings than the file has: `file_unreadable`,
     `results_damaged` (compression), `results_malformed` (not XML, cut short, no result, a word that no specification
     knows), `results_forbidden` (DTD, entities), `results_too_large`, `results_too_slow`.
@@ -34,7 +35,7 @@ def parse_file(path: str, *, limits: Limits = _LIMITS) -> ParsedResults:
     def root(stream: Stream, name: str, _attributes: Attributes) -> None:
         namespace, _space, element = name.rpartition(" ")
         if namespace == ARF and element == "asset-report-collection":
-            readers.append(XccdfReader(stream, NAMESPACES, "arf", 5))
+            readers.append(XccdfReader(stream, NAMESPACES, "arf", 5, texts))
         elif namespace in NAMESPACES and element in ("TestResult", "Benchmark"):
             readers.append(XccdfReader(stream, (namespace,), "xccdf", 1 if element == "TestResult" else 2))
         elif namespace == OVAL and element == "oval_results":

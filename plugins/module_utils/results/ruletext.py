@@ -10,6 +10,7 @@ import re
 import typing as t
 import xml.etree.ElementTree as ET
 
+from ..model import ScapError
 from .stream import local
 from .text import clean, line
 
@@ -58,6 +59,14 @@ def read_rule(rule: ET.Element, values: t.Mapping[str, str]) -> RuleText:
         fix=clean(fix, _FIX),
         idents=idents,
     )
+
+
+def given_rule(path: str, texts: t.Mapping[str, str], rule: str) -> ET.Element:
+    """The Rule element in `texts`, which were kept beside the results at `path`; ScapError where it is not there."""
+    try:
+        return ET.fromstring(texts[rule])[0]  # noqa: S314
+    except (KeyError, IndexError, ET.ParseError) as error:
+        raise ScapError("results_damaged", f"{path}: the texts of the rule {rule} are missing; scan again") from error
 
 
 def _verbatim(element: ET.Element | None, values: t.Mapping[str, str]) -> str:

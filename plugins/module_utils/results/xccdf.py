@@ -14,7 +14,7 @@ import typing as t
 
 from ..model import RULE_RESULTS, Results, RuleResult
 from .interface import ParsedResults
-from .ruletext import RuleText, read_rule
+from .ruletext import RuleText, given_rule, read_rule
 from .severity import severity, worst
 from .stream import Attributes, Place, Stream
 from .text import clean, line
@@ -47,9 +47,17 @@ class _Rule(t.NamedTuple):
 class XccdfReader:
     """Collects one file's TestResult and the places of its rules while a Stream runs."""
 
-    def __init__(self, stream: Stream, namespaces: t.Sequence[str], kind: str, test_result_depth: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        namespaces: t.Sequence[str],
+        kind: str,
+        test_result_depth: int,
+        texts: t.Mapping[str, str] | None = None,
+    ) -> None:
         self._stream = stream
         self._kind = kind
+        self._given = texts
         self._wanted_depth = test_result_depth
         self._in_reports = kind != "arf"
         self._inside = 0
@@ -297,13 +305,16 @@ class XccdfReader:
 
     def _texts(self, benchmark: str) -> dict[str, RuleText]:
         """The texts of the rules that a person must act on, where the file holds the Benchmark."""
+        values = {**self._plain, **self._set}
+        if self._given is not None:
+            wanted = [answer.rule for answer in self._answers if answer.result in ACTED_ON]
+            return {name: read_rule(given_rule(self._stream.path, self._given, name), values) for name in wanted}
         places = {}
         for answer in self._answers:
             if answer.result in ACTED_ON:
                 for entry in self._candidates(answer.rule, benchmark)[:1]:
                     if entry.place is not None:
                         places[answer.rule] = entry.place
-        values = {**self._plain, **self._set}
         return {name: read_rule(element, values) for name, element in self._stream.slices(places)}
 
     def _record(self, answer: _Answer, benchmark: str, text: RuleText) -> RuleResult:

@@ -34,6 +34,7 @@ from ..model import (
     to_json,
 )
 from ..results import merge, parse_file
+from ..scanner.compiled import TEXTS
 from ..store import RESULTS
 from .interface import Outcome, Settings
 
@@ -96,7 +97,10 @@ def _parse(staging: str) -> tuple[Results, list[Check]]:
     checks: list[Check] = []
     rules = strings(expected, "rules")
     if rules:
-        part = parse_file(os.path.join(staging, _XCCDF)).results
+        texts = _texts(staging)
+        part = parse_file(os.path.join(staging, _XCCDF), texts=texts).results
+        if texts is not None:
+            part.rule_counts["notselected"] = field(expected, "all_rules", int) - len(rules)
         checks.append(check_rules(rules, part))
         parts.append(part)
     for number, definitions in enumerate(field(expected, "oval", list)):
@@ -104,6 +108,16 @@ def _parse(staging: str) -> tuple[Results, list[Check]]:
         checks.append(check_definitions(definitions, part))
         parts.append(part)
     return merge(parts), checks
+
+
+def _texts(staging: str) -> dict[str, str] | None:
+    """What the original content says of the rules, taken out of the staging folder; None where the results say it."""
+    path = os.path.join(staging, TEXTS)
+    if not os.path.exists(path):
+        return None
+    texts: dict[str, str] = read_json(path)
+    os.unlink(path)
+    return texts
 
 
 def check_rules(expected: t.Sequence[str], results: Results) -> Check:

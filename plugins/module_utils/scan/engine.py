@@ -16,15 +16,16 @@ from ..files import write_json
 from ..model import Evidence, Image, J, ScapError, is_digest
 from ..reference import normalise
 from .accept import accept, sweep
+from .distrust import distrust
 from .interface import Executor, Outcome, Settings
 
 PROGRESS = "progress.json"
 _PROGRESS_EVERY = 1.0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Scanned:
-    """One image of a run."""
+    """One image of a run. When the run ends, its evidence can be replaced by one that says that it is not believed."""
 
     evidence: Evidence
     path: str
@@ -80,10 +81,13 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
             ) from error
         sweep(settings)
         progress = _Progress(settings, len(images))
+        every = []
         for outcome in executor.scan(images, settings):
             scanned = _accept(outcome, settings, executor.name)
+            every.append(scanned)
             progress.ended(scanned)
             yield scanned
+        distrust(every, settings.cache)
         progress.close()
 
 

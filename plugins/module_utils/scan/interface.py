@@ -31,6 +31,10 @@ class Settings:
     timeout: float = 1200.0
     """Seconds for each program."""
     reuse: bool = True
+    compile: bool = False
+    """Whether data streams are cut to their profile before they are evaluated."""
+    sample: float = 0.01
+    """Share of the images, from 0 to 1, that are evaluated both ways."""
 
     @property
     def evidence(self) -> str:
@@ -55,6 +59,8 @@ class Settings:
             "evidence": self.evidence,
             "timeout": self.timeout,
             "reuse": self.reuse,
+            "compile": self.compile,
+            "sample": self.sample,
         }
 
 

@@ -144,6 +144,7 @@ def _fingerprint(settings: Settings, scanner: str) -> str:
     """Of all that decides what a scan finds, but the image."""
     content = {name: sha256_file(path) for name, path in _files(settings).items()}
     known: J = {"content": content, "profile": settings.profile, "scanner": scanner, "folders": settings.folders}
+    known["compile"] = settings.compile
     return hashlib.sha256(dumps(known)).hexdigest()[:16]
 
 

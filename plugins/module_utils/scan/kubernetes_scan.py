@@ -19,6 +19,7 @@ from ..kube.errors import KubeError
 from ..model import Image, J, ScapError, to_json
 from ..reference import parse
 from ..scanner.acquire import Access
+from ..scanner.compiled import DIFFERS
 from ..scanner.pod import PULL, RUNGS, WORK
 from . import kubernetes_evidence as evidence
 from .interface import Outcome, Settings
@@ -224,7 +225,7 @@ class ImageScan:
         }
         if not image.digest:
             del request["resolved"]
-        known = [name for name in os.listdir(settings.cache) if ".valid-" in name]
+        known = [name for name in os.listdir(settings.cache) if ".valid-" in name or name.endswith(DIFFERS)]
         return {
             "request": request,
             "rung": rung,

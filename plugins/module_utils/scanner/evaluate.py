@@ -34,11 +34,13 @@ class Evaluation:
     seconds: float
 
 
-def evaluate_xccdf(sandbox: Sandbox, datastream: str, profile: str, timeout: float) -> Evaluation:
+def evaluate_xccdf(
+    sandbox: Sandbox, datastream: str, profile: str, timeout: float, results: str = XCCDF_RESULTS
+) -> Evaluation:
     """Evaluate a profile of a source data stream; raises ScapError where oscap did not end as it should."""
     argv = ["oscap", "xccdf", "eval", "--skip-validation", "--profile", profile]
-    argv += ["--results-arf", sandbox.path(f"{OUT}/{XCCDF_RESULTS}"), datastream]
-    return _evaluate(sandbox, "xccdf", argv, XCCDF_RESULTS, _XCCDF_ENDED, timeout, [datastream])
+    argv += ["--results-arf", sandbox.path(f"{OUT}/{results}"), datastream]
+    return _evaluate(sandbox, "xccdf", argv, results, _XCCDF_ENDED, timeout, [datastream])
 
 
 def evaluate_oval(sandbox: Sandbox, definitions: str, name: str, timeout: float) -> Evaluation:

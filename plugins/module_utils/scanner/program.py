@@ -32,17 +32,17 @@ from ..model import (
     ScanInfo,
     ScapError,
     StoredFile,
-    guide_name,
     now,
     to_json,
 )
 from ..process import Completed
 from ..reference import parse
+from . import profile
 from .acquire import Access, Resolved, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home, private_mounts, without_execution
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
-from .evaluate import Evaluation, evaluate_oval, evaluate_xccdf, generate_guide, validate
+from .evaluate import Evaluation, evaluate_oval
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
 from .probe import Probe
@@ -133,11 +133,13 @@ class Scan:
         self.oscap = oscap_version(sandbox)
         if inventory.manager == "rpm":
             self._rebuild(root, inventory, sandbox)
-        self._validate(sandbox, selected)
         evaluations = [prober.evaluate(sandbox, self.request.timeout)]
         self.say("probed")
         if selected.profile is not None:
-            evaluations.append(evaluate_xccdf(sandbox, selected.datastream, selected.profile.id, self.request.timeout))
+            evaluated = profile.evaluate(self.request, sandbox, selected, self.oscap, resolved.digest, self.staging)
+            self.selected = evaluated.selected
+            self.coverage += evaluated.checks
+            evaluations += evaluated.evaluations
             self.say("evaluated xccdf")
         for number, path in enumerate(selected.oval):
             evaluations.append(evaluate_oval(sandbox, path, f"oval-{number}", self.request.timeout))
@@ -183,24 +185,6 @@ class Scan:
             variables=[*resolved.variables, variable],
         )
 
-    def _validate(self, sandbox: Sandbox, selected: Selected) -> None:
-        """Once for each data stream and profile: oscap's validation, and its guide for the report."""
-        if selected.profile is None:
-            return
-        sha256, cache = selected.infos[0].sha256, self.request.cache
-        kept = os.path.join(cache, f"{sha256}.valid-{self.oscap}") if cache else ""
-        if not kept or not os.path.exists(kept):
-            validate(sandbox, selected.datastream, self.request.timeout)
-            if kept:
-                write_whole(kept, b"")
-        guide = (
-            os.path.join(cache, guide_name(sha256, selected.profile.id)) if cache and not self.request.confined else ""
-        )
-        if guide and not os.path.exists(guide):
-            page = generate_guide(sandbox, selected.datastream, selected.profile.id, self.request.timeout)
-            if page:
-                write_whole(guide, page)
-
     def _keep(self, sandbox: Sandbox, selected: Selected, evaluations: t.Sequence[Evaluation]) -> None:
         """Compress the raw results into the staging folder, with what they have to be compared with."""
         for entry in evaluations[1:]:
@@ -210,6 +194,7 @@ class Scan:
                 shutil.copyfileobj(source, stream, 1 << 20)
         expected = {
             "rules": selected.profile.rules if selected.profile else [],
+            "all_rules": selected.infos[0].rules if selected.profile else 0,
             "oval": [info.definitions for info in selected.infos if info.kind == "oval"],
         }
         write_json(os.path.join(self.staging, "expected.json.gz"), expected)
@@ -271,17 +256,20 @@ def find_reusable(request: Request, digest: str) -> str:
                 return os.path.join(base, name)
             continue
         path = os.path.join(base, selected.key)
-        if _is_complete(path):
+        if _is_complete(path, request.compile):
             return path
     return ""
 
 
-def _is_complete(path: str) -> bool:
+def _is_complete(path: str, compiles: bool) -> bool:
+    """Whether the evidence is whole and proven; where nothing is to be compiled, of the content itself."""
     try:
         known = Evidence.from_json(read_json(os.path.join(path, "evidence.json")))
     except (ScapError, RecordError):
         return False
     if known.error is not None or not all(check.passed for check in known.coverage):
+        return False
+    if not compiles and any(content.compiled_sha256 for content in known.content):
         return False
     with contextlib.suppress(OSError):
         return bool(known.files) and all(

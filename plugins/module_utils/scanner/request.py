@@ -53,6 +53,10 @@ class Request:
     """Whether the process runs in a pod of its own, so that bubblewrap is left out."""
     reuse: bool
     """Whether an evidence of the same image and content makes a scan unnecessary."""
+    compile: bool
+    """Whether data streams are cut to their profile before they are evaluated."""
+    sample: float
+    """Share of the images that are evaluated both ways, compiled and not."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> Request:
@@ -79,4 +83,6 @@ class Request:
             tools=field(data, "tools", str, "/"),
             confined=field(data, "confined", bool, False),
             reuse=field(data, "reuse", bool, True),
+            compile=field(data, "compile", bool, False),
+            sample=field(data, "sample", float, 0.0),
         )

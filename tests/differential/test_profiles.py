@@ -1,0 +1,21 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make differential`: a compiled profile gives the answers of the original, all of them, everywhere."""
+
+from __future__ import annotations
+
+import pathlib
+
+from tests.differential import profiles
+
+TABLE = pathlib.Path(__file__).resolve().parents[2] / "build" / "differential.jsonl"
+
+
+def test_every_profile_of_every_data_stream() -> None:
+    TABLE.unlink(missing_ok=True)
+    lines = profiles.run(TABLE, 2)
+    print(profiles.summary(lines))
+    assert len({line["oscap"] for line in lines}) == 2, "both versions of oscap are needed: tests/setup/trixie"
+    different = [line for line in lines if not line["same"]]
+    assert not different, different[:5]
