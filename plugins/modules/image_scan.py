@@ -110,20 +110,20 @@ options:
     default: 1.0
   acquire:
     description:
-      - How the local executor has an image's root. V(storage) mounts it from a containers storage of its own,
-        V(unpack) unpacks it into a folder.
+      - How the local executor has an image's root. V(storage) unpacks each layer once into a folder that is
+        shared by all images, and mounts them. V(unpack) unpacks all of them for each image, where nothing can be
+        mounted.
       - V(auto) takes the first that works.
     type: str
     choices: [auto, storage, unpack]
     default: auto
   storage:
     description:
-      - Folder of the local executor's containers storage. Below O(dir) where it is left out.
+      - Folder of the layers that the local executor has unpacked. Below O(dir) where it is left out.
     type: path
   storage_limit:
     description:
-      - Bytes that the containers storage may take, with a unit such as V(20G). The images that were used longest
-        ago go first.
+      - Bytes that the unpacked layers may take, with a unit such as V(20G). Those that were used longest ago go first.
     type: str
     default: 20G
   authfile:
@@ -214,8 +214,8 @@ attributes:
 requirements:
   - python >= 3.9
   - the Python package kubernetes (executor kubernetes)
-  - oscap 1.3 or newer, bubblewrap, skopeo, and podman or buildah (executor local)
-  - root, or an ordinary user with 65536 subordinate user and group ids (executor local)
+  - oscap 1.3 or newer, bubblewrap and skopeo (executor local)
+  - root, or an ordinary user with podman and 65536 subordinate user and group ids (executor local)
 seealso:
   - module: scap.images.image_discover
   - module: scap.images.scap_result

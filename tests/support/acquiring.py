@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import subprocess
 import tempfile
 import typing as t
 
@@ -45,7 +44,3 @@ class Acquirer:
 
     def _work(self) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(dir=self.folder)
-
-    def close(self) -> None:
-        """Unmount what a containers storage leaves mounted, itself."""
-        subprocess.run(["umount", "-l", str(self.storage / "root" / "overlay")], check=False, capture_output=True)

@@ -11,7 +11,6 @@ execute or map as code anything of it. In a pod, where bubblewrap cannot be used
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import os
 import resource
@@ -24,10 +23,6 @@ from ..process import Completed, run
 ROOT = "/scap/root"
 OUT = "/scap/out"
 HOME = "/scap/home"
-
-_CLONE_NEWNS = 0x00020000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 0x2, 0x4, 0x8, 0x20
-_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 MIN_MEMORY = 2 * 1024 * 1024 * 1024
 """Below about 1 GiB of address space oscap ends with a segmentation fault on a large OVAL file."""
@@ -48,30 +43,12 @@ APT::Architectures { "%s"; };
 _RPMMACROS = b"%_dbpath /var/lib/rpm\n"
 
 
-def private_mounts() -> bool:
-    """Give this process mounts of its own, so that whatever it mounts ends with it; False where it may not."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNS) != 0:
-        return False
-    return bool(libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None) == 0)
-
-
-def without_execution(root: str, view: str) -> bool:
-    """Bind `root` at `view` with noexec, nosuid, nodev; False where mounting is not permitted."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    os.makedirs(view, mode=0o700, exist_ok=True)
-    if libc.mount(os.fsencode(root), os.fsencode(view), None, ctypes.c_ulong(_MS_BIND), None) != 0:
-        return False
-    flags = _MS_REMOUNT | _MS_BIND | _MS_NOEXEC | _MS_NOSUID | _MS_NODEV
-    return bool(libc.mount(None, os.fsencode(view), None, ctypes.c_ulong(flags), None) == 0)
-
-
 @dataclasses.dataclass(frozen=True)
 class Sandbox:
     """One image's confinement."""
 
     root: str
-    """The root as `without_execution` shows it."""
+    """The root as `mounts.without_execution` shows it."""
     out: str
     """Folder that the confined program may write to."""
     home: str

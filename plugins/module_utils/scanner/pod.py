@@ -12,7 +12,6 @@ cache of content has) and `deadline` (seconds that the evidence is held).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gzip
 import hashlib
 import json
@@ -27,7 +26,7 @@ import typing as t
 from ..files import sha256_file, write_json, write_whole
 from ..model import J, ScapError, field, strings
 from ..process import run
-from . import program
+from . import mounts, program
 from .request import Request
 
 IMAGE = "/scap/image"
@@ -46,7 +45,6 @@ RUNGS = (USERNS, COPY, PULL)
 MAX_CONTENT = 2 * 1024 * 1024 * 1024
 _POLL = 0.05
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
 
 
 class RungError(Exception):
@@ -137,15 +135,15 @@ class _Joined:
 
 def _overlay(root: str) -> None:
     """The image's root with a throw-away writable layer, on which nothing can be executed."""
-    folders = [root, f"{WORK}/upper", f"{WORK}/overlay"]
-    for folder in folders:
+    upper, work = f"{WORK}/upper", f"{WORK}/overlay"
+    for folder in (root, upper, work):
         os.makedirs(folder, mode=0o755, exist_ok=True)
-    options = f"lowerdir={IMAGE},upperdir={WORK}/upper,workdir={WORK}/overlay,userxattr"
-    libc = ctypes.CDLL(None, use_errno=True)
-    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    if libc.mount(b"overlay", root.encode(), b"overlay", flags, options.encode()) != 0:
-        reason = os.strerror(ctypes.get_errno())
-        raise RungError(f"an overlay of the image volume cannot be mounted in the pod's user namespace: {reason}")
+    try:
+        mounts.overlay([IMAGE], upper, work, root)
+    except OSError as error:
+        raise RungError(
+            f"an overlay of the image volume cannot be mounted in the pod's user namespace: {error.strerror}"
+        ) from error
 
 
 def _copy(root: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import os
 
@@ -34,8 +35,24 @@ def evaluate(
     """Evaluate the profile of `selected`; `oscap` is its version, `digest` the image's. Raises ScapError."""
     profile = selected.profile.id if selected.profile else ""
     sha256 = selected.infos[0].sha256
-    _validate(request, sandbox, oscap, selected.datastream, sha256)
-    _keep_guide(request, sandbox, selected.datastream, guide_name(sha256, profile), profile)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        known = beside.submit(_know, request, sandbox, oscap, selected.datastream, sha256, profile)
+        try:
+            return _evaluate(request, sandbox, selected, oscap, digest, staging)
+        finally:
+            known.result()
+
+
+def _know(request: Request, sandbox: Sandbox, oscap: str, datastream: str, sha256: str, profile: str) -> None:
+    """What is found out once for a data stream: whether it is valid, and what its guide says."""
+    _validate(request, sandbox, oscap, datastream, sha256)
+    _keep_guide(request, sandbox, datastream, guide_name(sha256, profile), profile)
+
+
+def _evaluate(
+    request: Request, sandbox: Sandbox, selected: Selected, oscap: str, digest: str, staging: str
+) -> Evaluated:
+    profile = selected.profile.id if selected.profile else ""
     prepared = prepare(selected, request.cache or os.path.join(sandbox.home, "compiled"), request.compile)
     checks = [prepared.check]
     if prepared.compiled is not None:

@@ -39,10 +39,11 @@ from ..process import Completed
 from ..reference import parse
 from . import profile
 from .acquire import Access, Resolved, acquire, resolve
-from .confine import OUT, Sandbox, oscap_version, prepare_home, private_mounts, without_execution
+from .confine import OUT, Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
 from .evaluate import Evaluation, evaluate_oval
+from .mounts import private_mounts, without_execution
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
 from .probe import Probe

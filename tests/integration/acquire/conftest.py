@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import typing as t
 
 import pytest
 
@@ -15,9 +14,7 @@ from tests.support.acquiring import Acquirer
 
 
 @pytest.fixture
-def acquirer(tmp_path: pathlib.Path) -> t.Iterator[Acquirer]:
+def acquirer(tmp_path: pathlib.Path) -> Acquirer:
     if os.geteuid() != 0:
         pytest.skip("owners and mounts need root; an ordinary user is tested in test_rootless")
-    made = Acquirer(tmp_path / "acquire")
-    yield made
-    made.close()
+    return Acquirer(tmp_path / "acquire")

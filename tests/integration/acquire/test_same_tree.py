@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three unpackers, one tree: ours, umoci's, and the containers storage that podman and buildah use."""
+"""Two ways of ours and umoci, an unpacker of others: one tree."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The containers storage of our own: shared, bounded, thrown away, and nothing left by scanners that died."""
+"""The storage of layers: shared, bounded, its roots thrown away, and nothing left by scanners that died."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import json
 import os
 import pathlib
 import shutil
@@ -18,9 +17,10 @@ import typing as t
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Limits
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.storerecords import StoreRecords
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.layerstore import chain_ids
 
 from tests import conftest
+from tests.support import registry
 from tests.support.acquiring import Acquirer
 from tests.support.layouts import RawLayout, simple
 from tests.support.outside import unchanged
@@ -30,8 +30,12 @@ from tests.support.trees import snapshot
 BASE = folder("etc") + entry("etc/os-release", b"ID=test\n") + folder("opt") + END
 
 
-def records(acquirer: Acquirer) -> StoreRecords:
-    return StoreRecords(str(acquirer.storage / "root"))
+def layers(acquirer: Acquirer) -> set[str]:
+    return set(os.listdir(acquirer.storage / "layers"))
+
+
+def chains(acquirer: Acquirer, reference: str) -> list[str]:
+    return chain_ids([layer.diff_id for layer in acquirer.resolve(reference).layers])
 
 
 def live(acquirer: Acquirer) -> list[str]:
@@ -45,9 +49,9 @@ def test_the_root_is_writable_and_thrown_away(acquirer: Acquirer, tmp_path: path
         (pathlib.Path(root.path) / "etc" / "os-release").write_text("changed")
         (pathlib.Path(root.path) / "new").write_text("new")
         path = root.path
-        assert records(acquirer).containers() == live(acquirer) != []
+        assert len(live(acquirer)) == 1
     assert not os.path.ismount(path)
-    assert (records(acquirer).containers(), live(acquirer)) == ([], [])
+    assert live(acquirer) == []
     with acquirer.root(reference, "storage") as root:
         after = snapshot(root.path)
     for found in (before, after):
@@ -55,7 +59,7 @@ def test_the_root_is_writable_and_thrown_away(acquirer: Acquirer, tmp_path: path
     assert before == after
     with pytest.raises(RuntimeError, match="of the scan"), acquirer.root(reference, "storage"):
         raise RuntimeError("an error of the scan")
-    assert (records(acquirer).containers(), live(acquirer)) == ([], [])
+    assert live(acquirer) == []
 
 
 def test_layers_are_pulled_once_and_shared(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
@@ -65,9 +69,7 @@ def test_layers_are_pulled_once_and_shared(acquirer: Acquirer, tmp_path: pathlib
     for reference in references:
         with acquirer.root(reference, "storage"):
             pass
-    with open(acquirer.storage / "root" / "overlay-layers" / "layers.json", encoding="utf-8") as stream:
-        assert len(json.load(stream)) == 4
-    assert len(records(acquirer).images()) == 3
+    assert len(layers(acquirer)) == 4
 
 
 def test_many_at_a_time(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
@@ -83,30 +85,30 @@ def test_many_at_a_time(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         assert list(pool.map(one, range(12))) == [b"%d" % (n % 4) for n in range(12)]
-    assert (records(acquirer).containers(), live(acquirer)) == ([], [])
+    assert live(acquirer) == []
     with acquirer.root(references[0], "storage", storage_limit=1):
         pass
-    assert records(acquirer).images() == {}
+    assert layers(acquirer) == set()
 
 
-def test_the_images_used_longest_ago_go_first(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
+def test_the_layers_used_longest_ago_go_first(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
     megabyte = 1 << 20
     layout = RawLayout(tmp_path / "layout")
+    base = layout.layer(entry("base") + END)
     images = [
-        layout.name(layout.image([layout.layer(entry("f", os.urandom(megabyte)) + END)]), f"i{n}") for n in range(4)
+        layout.name(layout.image([base, layout.layer(entry("f", os.urandom(megabyte)) + END)]), f"i{n}")
+        for n in range(4)
     ]
-    ids = [acquirer.resolve(reference).config.partition(":")[2] for reference in images]
+    tops = [chains(acquirer, reference)[1] for reference in images]
     for number, reference in enumerate(images[:3]):
         with acquirer.root(reference, "storage"):
             pass
-        os.utime(acquirer.storage / "last-used" / ids[number], (number, number))
+        os.utime(acquirer.storage / "layers" / tops[number], (number + 1, number + 1))
     with acquirer.root(images[0], "storage"):
         pass
     with acquirer.root(images[3], "storage", storage_limit=2 * megabyte + 100_000):
         pass
-    assert set(records(acquirer).images()) == {ids[0], ids[3]}
-    assert records(acquirer).size() <= 2 * megabyte + 100_000
-    assert set(os.listdir(acquirer.storage / "last-used")) == {ids[0], ids[3]}
+    assert layers(acquirer) == {tops[0], tops[3], chains(acquirer, images[0])[0]}
 
 
 def test_an_image_in_use_is_not_removed(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
@@ -116,13 +118,53 @@ def test_an_image_in_use_is_not_removed(acquirer: Acquirer, tmp_path: pathlib.Pa
         with acquirer.root(second, "storage", storage_limit=1):
             pass
         assert (pathlib.Path(root.path) / "etc" / "os-release").read_text() == "ID=test\n"
-        assert set(records(acquirer).images()) == {acquirer.resolve(first).config.partition(":")[2]}
+        assert layers(acquirer) == set(chains(acquirer, first))
+
+
+def test_layers_of_another_boot_or_half_made_are_made_again(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
+    """What was not flushed to the disk before a crash may read as zeros: it proves nothing."""
+    reference = simple(tmp_path / "layout", BASE)
+    (chain,) = chains(acquirer, reference)
+    place = acquirer.storage / "layers" / chain
+    record = place / "layer.json"
+    with acquirer.root(reference, "storage"):
+        pass
+    for damage in (record.read_text().replace('"boot":', '"boot":"before","was":'), '{"bytes":', ""):
+        (place / "root" / "etc" / "os-release").write_text("")
+        record.write_text(damage)
+        (place / "part").mkdir()
+        with acquirer.root(reference, "storage") as root:
+            assert (pathlib.Path(root.path) / "etc" / "os-release").read_text() == "ID=test\n"
+            assert root.stats == {"bytes": 8, "files": 3, "layers": 1, "skipped": 0}
+        assert sorted(os.listdir(place)) == ["layer.json", "root"]
+
+
+def test_a_layer_that_is_there_is_not_asked_for_again(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
+    """The registry has lost the base since: a root that was made of it comes all the same."""
+    layout = RawLayout(tmp_path / "layout")
+    base = layout.layer(BASE)
+    first = layout.name(layout.image([base]), "first")
+    second = layout.name(layout.image([base, layout.layer(entry("opt/x", b"y") + END)]), "second")
+    with registry.running(tmp_path / "registry") as server:
+        with acquirer.root(server.push(first, "a/first:1"), "storage"):
+            pass
+        reference = server.push(second, "a/second:1")
+        name = base["digest"].partition(":")[2]
+        for path in (tmp_path / "registry").rglob(name):
+            shutil.rmtree(path)
+        with acquirer.root(reference, "storage") as root:
+            assert (pathlib.Path(root.path) / "opt" / "x").read_bytes() == b"y"
+            assert (pathlib.Path(root.path) / "etc" / "os-release").read_text() == "ID=test\n"
+        with pytest.raises(ScapError), acquirer.root(reference, "unpack"):
+            pass
 
 
 _CHILD = """
 import pathlib, sys, time
 sys.path[:0] = sys.argv[3:]
 from tests.support.acquiring import Acquirer
+from ansible_collections.scap.images.plugins.module_utils.scanner.mounts import private_mounts
+private_mounts()
 with Acquirer(pathlib.Path(sys.argv[1])).root(sys.argv[2], "storage"):
     print("mounted", flush=True)
     sys.stdin.read()
@@ -136,15 +178,15 @@ def test_what_a_killed_scanner_left_is_removed_by_the_next(acquirer: Acquirer, t
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"mounted\n"
-        (left,) = records(acquirer).containers()
+        (left,) = live(acquirer)
         with acquirer.root(reference, "storage"):
-            assert left in records(acquirer).containers()
+            assert left in live(acquirer)
         child.send_signal(signal.SIGKILL)
         child.wait()
-    assert records(acquirer).containers() == [left]
+    assert live(acquirer) == [left]
     with acquirer.root(reference, "storage"):
-        assert left not in records(acquirer).containers()
-    assert (records(acquirer).containers(), live(acquirer)) == ([], [])
+        assert left not in live(acquirer)
+    assert live(acquirer) == []
 
 
 def test_an_archive_and_its_layers_by_other_means(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
@@ -159,7 +201,7 @@ def test_an_archive_and_its_layers_by_other_means(acquirer: Acquirer, tmp_path: 
     for reference in (one, other, second.archive(tmp_path / "second.tar")):
         with acquirer.root(reference, "storage") as root:
             assert (pathlib.Path(root.path) / "etc" / "os-release").exists()
-    assert len(records(acquirer).images()) == 1
+    assert len(layers(acquirer)) == 1
 
 
 def wrong_diff_id(path: pathlib.Path) -> str:
@@ -210,8 +252,6 @@ def test_hostile_layers_change_nothing_outside(acquirer: Acquirer, tmp_path: pat
                     assert sorted(os.listdir(pathlib.Path(root.path) / "etc")) in (["os-release"], [])
             except ScapError as error:
                 refused.append(error.message)
-            finally:
-                other.close()
     assert len(refused) >= 3
     assert all(f"oci:{tmp_path}" in message for message in refused)
 
@@ -227,38 +267,11 @@ def test_an_image_that_fills_the_disk_is_stopped(acquirer: Acquirer, tmp_path: p
     layer = layout.layer(b"", lambda _unused: packed)
     reference = layout.name(layout.image([layer]))
     small = Acquirer(tmp_path / "small", limits=Limits(bytes=100 << 20))
-    try:
-        with pytest.raises(ScapError) as caught, small.root(reference, "storage"):
-            pass
-        assert caught.value.code == "limit_bytes"
-        used = int(
-            subprocess.run(["du", "-sk", str(small.storage)], check=True, stdout=subprocess.PIPE).stdout.split()[0]
-        )
-        assert used < 900 << 10
-    finally:
-        small.close()
-
-
-def test_fuse_overlayfs_where_the_kernel_mounts_no_overlay(tmp_path: pathlib.Path) -> None:
-    """An overlay cannot be the upper folder of another one: the case of a scanner that runs in a container."""
-    if os.geteuid() != 0 or not os.access("/dev/fuse", os.W_OK):
-        pytest.skip("mounting needs root and /dev/fuse")
-    places = {name: tmp_path / name for name in ("lower", "upper", "work", "merged")}
-    for path in places.values():
-        path.mkdir()
-    options = f"lowerdir={places['lower']},upperdir={places['upper']},workdir={places['work']}"
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(places["merged"])], check=True)
-    inner = Acquirer(places["merged"] / "acquire")
-    try:
-        reference = simple(tmp_path / "layout", BASE, entry("etc/.wh.os-release") + entry("etc/new", b"x") + END)
-        with inner.root(reference, "storage") as root:
-            assert os.listdir(pathlib.Path(root.path) / "etc") == ["new"]
-            (pathlib.Path(root.path) / "etc" / "new").write_text("changed")
-            mounts = pathlib.Path("/proc/mounts").read_text(encoding="utf-8")
-            assert f"{root.path} fuse" in mounts
-    finally:
-        inner.close()
-        subprocess.run(["umount", "-l", str(places["merged"])], check=True)
+    with pytest.raises(ScapError) as caught, small.root(reference, "storage"):
+        pass
+    assert caught.value.code == "limit_bytes"
+    used = subprocess.run(["du", "-sk", str(small.storage)], check=True, stdout=subprocess.PIPE).stdout
+    assert int(used.split()[0]) < 1 << 10
 
 
 def test_where_nothing_can_be_mounted_it_is_unpacked(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
@@ -271,3 +284,31 @@ def test_where_nothing_can_be_mounted_it_is_unpacked(acquirer: Acquirer, tmp_pat
         assert root.way == "unpack"
         assert root.tried[0].startswith("storage: ")
         assert root.stats == {"bytes": 8, "files": 3, "layers": 1, "skipped": 0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting an overlay of one's own needs root")
+def test_where_the_kernel_mounts_no_overlay_it_is_unpacked(tmp_path: pathlib.Path) -> None:
+    """An overlay cannot be the upper folder of another one: the case of a scanner that runs in a container."""
+    places = {name: tmp_path / name for name in ("lower", "upper", "work", "merged")}
+    for path in places.values():
+        path.mkdir()
+    options = f"lowerdir={places['lower']},upperdir={places['upper']},workdir={places['work']}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(places["merged"])], check=True)
+    inner = Acquirer(places["merged"] / "acquire")
+    try:
+        reference = simple(tmp_path / "layout", BASE, entry("etc/.wh.os-release") + entry("etc/new", b"x") + END)
+        with pytest.raises(ScapError) as caught, inner.root(reference, "storage"):
+            pass
+        assert caught.value.code == "storage_unmountable"
+        with inner.root(reference, "auto") as root:
+            assert root.way == "unpack"
+            assert os.listdir(pathlib.Path(root.path) / "etc") == ["new"]
+        assert live(inner) == []
+    finally:
+        subprocess.run(["umount", "-l", str(places["merged"])], check=True)
+
+
+def test_an_image_without_layers_is_an_empty_root(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
+    layout = RawLayout(tmp_path / "layout")
+    with acquirer.root(layout.name(layout.image([])), "storage") as root:
+        assert os.listdir(root.path) == []

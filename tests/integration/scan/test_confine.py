@@ -18,10 +18,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts without a user
 _CHILD = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.scap.images.plugins.module_utils.scanner import confine
+from ansible_collections.scap.images.plugins.module_utils.scanner import confine, mounts
 work = sys.argv[2]
-assert confine.private_mounts()
-assert confine.without_execution(work + "/root", work + "/view")
+assert mounts.private_mounts()
+assert mounts.without_execution(work + "/root", work + "/view")
 confine.prepare_home(work + "/home", "amd64")
 sandbox = confine.Sandbox(root=work + "/view", out=work + "/out", home=work + "/home", variables=("container=oci",))
 done = sandbox.run(sys.argv[3:], timeout=60)

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ...model import ScapError
+from ..unpack import Budget
 from .records import Access, Layer, Limits, Resolved, Root
 from .resolve import resolve
 from .storage import mounted
@@ -51,7 +52,7 @@ def acquire(
     with contextlib.ExitStack() as stack:
         if way in ("auto", "storage"):
             try:
-                path = stack.enter_context(mounted(resolved, tools, storage, storage_limit, access.limits))
+                path, spent = stack.enter_context(mounted(resolved, tools, storage, storage_limit, access.limits))
             except OSError as problem:
                 reason = f"{storage}: the storage folder cannot be used: {problem}; give another as scap_storage"
                 if way == "storage":
@@ -62,9 +63,12 @@ def acquire(
                     raise
                 tried.append(f"storage: {problem.message}")
             else:
-                yield Root(path, "storage", tried)
+                yield Root(path, "storage", tried, _stats(spent))
                 return
         path = os.path.join(work, "root")
         spent = stack.enter_context(unpacked(resolved, tools, path, access.limits))
-        stats = {name: getattr(spent, name) for name in ("bytes", "files", "layers", "skipped")}
-        yield Root(path, "unpack", tried, stats)
+        yield Root(path, "unpack", tried, _stats(spent))
+
+
+def _stats(spent: Budget) -> dict[str, int]:
+    return {name: getattr(spent, name) for name in ("bytes", "files", "layers", "skipped")}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What skopeo and buildah say when they fail, as sentences that name the image, what came back, and the cure."""
+"""What skopeo says when it fails, as sentences that name the image, what came back, and the cure."""
 
 from __future__ import annotations
 

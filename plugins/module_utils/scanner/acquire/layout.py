@@ -134,7 +134,7 @@ def blob_path(folder: str, digest: str) -> str:
 
 
 def view_of(folder: str, digest: str, data: bytes, kind: str, work: str) -> str:
-    """A layout in the work folder that names the one manifest and shares the blobs; skopeo and buildah know no digest
+    """A layout in the work folder that names the one manifest and shares the blobs; skopeo knows no digest
     in an `oci:` reference."""
     view = os.path.join(work, "view-of-layout")
     os.makedirs(view, mode=0o700)

@@ -76,7 +76,7 @@ class Resolved:
     digest: str
     platform: str
     source: str
-    """What skopeo and buildah are given: `docker://name@digest` or `oci:LAYOUT:image`."""
+    """What skopeo is given: `docker://name@digest` or `oci:LAYOUT:image`."""
     layout: str = ""
     """Folder of the OCI layout that holds it; empty where skopeo has to copy it."""
     config: str = ""
@@ -118,4 +118,4 @@ class Root:
     tried: list[str] = dataclasses.field(default_factory=list)
     """The ways before it that did not work, each with its reason."""
     stats: dict[str, int] = dataclasses.field(default_factory=dict)
-    """`unpack`: bytes and files (entries) of all layers, layers, skipped (device nodes, FIFOs, sockets)."""
+    """bytes and files (entries) of all layers, layers, skipped (device nodes, FIFOs, sockets)."""

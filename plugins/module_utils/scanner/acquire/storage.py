@@ -1,202 +1,155 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way `storage`: layers are pulled and unpacked once into a containers storage of our own and shared.
+"""The way `storage`: layers are pulled and unpacked once, shared by all images that have them, and mounted.
 
-The root is buildah's mount of a throw-away container: writable, gone in the end. Any number of scanners use one
-storage at a time:
-
-- `gate.lock` is held shared while an image is pulled and its container made, exclusive while images are removed;
-- `live/NAME` is locked by the scanner whose container has that name. A container whose file nobody has locked was left
-  by a scanner that died; the next one removes it.
+The root is an overlay of the image's layers with a writable folder that is thrown away. Any number of scanners use one
+storage at a time. What a scanner that died has mounted ended with it; the folder that it wrote to is removed by the
+next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import shutil
 import time
 import typing as t
 import uuid
 
 from ...model import ScapError
+from .. import mounts
+from ..unpack import Budget, unpack_layer
+from .blobs import Blobs
+from .layerstore import Kept, LayerStore, chain_ids, locked
 from .records import Limits, Resolved
-from .storagedriver import driver_options
-from .storerecords import StoreRecords
 from .tools import Tools
 
-_PREFIX = "scap-images-"
-_WAIT = 30.0
-"""Seconds that removing images waits for others to have made their containers."""
+_UNMOUNTABLE = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.E2BIG)
 
 
 @contextlib.contextmanager
-def mounted(resolved: Resolved, tools: Tools, storage: str, limit: int, limits: Limits) -> t.Iterator[str]:
-    """The path of the image's root; ScapError where it cannot be pulled or mounted.
+def mounted(
+    resolved: Resolved, tools: Tools, storage: str, limit: int, limits: Limits
+) -> t.Iterator[tuple[str, Budget]]:
+    """The path of the image's root, and what its layers took; ScapError where it cannot be pulled or mounted.
 
-    `limit`: bytes that the storage may hold when nobody uses it, 0 for no bound.
+    `limit`: bytes that the layers may take when nobody uses them, 0 for no bound.
     """
-    store = _Store(tools, os.path.abspath(storage), limits)
-    store.sweep()
-    store.shrink(limit, _WAIT)
-    name = f"{_PREFIX}{uuid.uuid4().hex}"
+    folder = os.path.abspath(storage)
+    store = LayerStore(os.path.join(folder, "layers"))
+    live = os.path.join(folder, "live")
+    _sweep(live)
+    if limit:
+        store.shrink(limit)
     try:
-        with _alive(os.path.join(store.live, name)):
-            try:
-                with _locked(store.gate, fcntl.LOCK_SH):
-                    image = store.pulled(resolved)
-                    store.buildah(
-                        ["from", "--pull-never", "--name", name, image], "making a throw-away container", resolved
-                    )
-                yield store.buildah(["mount", name], "mounting it", resolved)
-            finally:
-                store.remove(name)
+        with contextlib.ExitStack() as stack:
+            own = os.path.join(live, uuid.uuid4().hex)
+            lock = stack.enter_context(locked(own, fcntl.LOCK_EX))
+            stack.callback(shutil.rmtree, own, ignore_errors=True)
+            for name in ("upper", "work", "root"):
+                os.mkdir(os.path.join(own, name))
+            budget = Budget(limits, time.monotonic() + tools.timeout)
+            layers = _layers(resolved, tools, store, budget, stack)
+            if layers:
+                _link(layers, own)
+                _overlay(own, lock, len(layers), os.path.join(own, "upper"), os.path.join(own, "root"))
+                stack.callback(mounts.detach, os.path.join(own, "root"))
+            yield os.path.join(own, "root"), budget
     finally:
-        store.shrink(limit, 0.0)
+        if limit:
+            store.shrink(limit)
 
 
-class _Store:
-    def __init__(self, tools: Tools, folder: str, limits: Limits) -> None:
-        self._tools = tools
-        self._limits = limits
-        self._folder = folder
-        self._root, self._run = os.path.join(folder, "root"), os.path.join(folder, "run")
-        self._used = os.path.join(folder, "last-used")
-        self._records = StoreRecords(self._root)
-        self.live = os.path.join(folder, "live")
-        self.gate = os.path.join(folder, "gate.lock")
-        for path in (self._used, self.live):
-            os.makedirs(path, mode=0o700, exist_ok=True)
-        self._driver = driver_options(folder)
-
-    def buildah(self, arguments: t.Sequence[str], what: str, resolved: Resolved) -> str:
-        return self._tools.buildah(self._options(), arguments, what=what, reference=resolved.reference)
-
-    def pulled(self, resolved: Resolved) -> str:
-        """The id of the image in the storage; pulled where it is not there yet."""
-        image = resolved.config.rpartition(":")[2]
-        wanted = [layer.diff_id for layer in resolved.layers]
-        if self._records.diff_ids(image) != wanted:
-            self._pull(resolved)
-            found = self._records.diff_ids(image)
-            if found != wanted:
-                raise ScapError(
-                    "digest_mismatch",
-                    f"{resolved.reference}: what was pulled is not what its config {resolved.config} promises: its "
-                    f"layers unpack to {', '.join(found or ['nothing'])}; push the image again",
-                )
-        with open(os.path.join(self._used, image), "wb"):
-            pass
-        return image
-
-    def _pull(self, resolved: Resolved) -> None:
-        place = f"{self._root}+{self._run}:{','.join(self._driver)}"
-        name = f"localhost/scap-images/{resolved.digest.rpartition(':')[2]}:latest"
-        self._tools.copy(
-            resolved,
-            f"containers-storage:[overlay@{place}]{name}",
-            watch=_Watch(self._folder, self._limits, resolved.reference),
-        )
-
-    def sweep(self) -> None:
-        """Remove the containers of scanners that died."""
-        names = {name for name in self._records.containers() if name.startswith(_PREFIX)}
-        for name in names | set(os.listdir(self.live)):
-            path = os.path.join(self.live, name)
-            with contextlib.suppress(BlockingIOError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                if name in names:
-                    self.remove(name)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-
-    def shrink(self, limit: int, wait: float) -> None:
-        """Remove images that no container uses, those used longest ago first, until the rest fits."""
-        if not limit or self._records.size() <= limit:
-            return
-        end = time.monotonic() + wait
-        while True:
-            try:
-                with _locked(self.gate, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    self._shrink(limit)
-                    return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    return
-                time.sleep(0.1)
-
-    def _shrink(self, limit: int) -> None:
-        for image in sorted(self._records.images(), key=self._last_used):
-            if self._records.size() <= limit:
-                return
-            if self._quietly(["rmi", image]):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self._used, image))
-
-    def remove(self, name: str) -> bool:
-        """Unmount and remove a container, if it is there."""
-        return self._quietly(["rm", name])
-
-    def _quietly(self, arguments: t.Sequence[str]) -> bool:
-        try:
-            self._tools.buildah(self._options(), arguments, what="cleaning up", reference=self._folder)
-        except ScapError:
-            return False
-        return True
-
-    def _last_used(self, image: str) -> float:
-        try:
-            return os.path.getmtime(os.path.join(self._used, image))
-        except OSError:
-            return 0.0
-
-    def _options(self) -> list[str]:
-        return [
-            *("--root", self._root, "--runroot", self._run),
-            *("--storage-driver", "overlay"),
-            *(word for option in self._driver for word in ("--storage-opt", option)),
-        ]
+def _layers(
+    resolved: Resolved, tools: Tools, store: LayerStore, budget: Budget, stack: contextlib.ExitStack
+) -> list[str]:
+    """The folders of the image's layers, lowest first, held until the stack is closed; those missing are made."""
+    chains = chain_ids([layer.diff_id for layer in resolved.layers])
+    held = [stack.enter_context(store.hold(chain)) for chain in chains]
+    if None in held:
+        known = [layer for layer, record in zip(resolved.layers, held) if record]
+        with Blobs(resolved, tools, budget.limits, known) as blobs:
+            for number, record in enumerate(held):
+                if record is None:
+                    _make(resolved, number, store, chains, blobs, budget)
+                else:
+                    _count(budget, record)
+    else:
+        for record in held:
+            _count(budget, t.cast("Kept", record))
+    return [os.path.join(store.path(chain), "root") for chain in chains]
 
 
-class _Watch:
-    """Ends a pull that fills the disk: a layer's size says nothing of what it unpacks to."""
+def _count(budget: Budget, record: Kept) -> None:
+    budget.bytes += record.bytes
+    budget.files += record.files
+    budget.skipped += record.skipped
+    budget.layers += 1
 
-    def __init__(self, folder: str, limits: Limits, reference: str) -> None:
-        self._folder = folder
-        self._limits = limits
-        self._reference = reference
-        self._start = os.statvfs(folder)
 
-    def __call__(self) -> None:
-        now, start = os.statvfs(self._folder), self._start
-        if (start.f_bfree - now.f_bfree) * now.f_frsize > self._limits.bytes:
-            raise ScapError(
-                "limit_bytes", f"{self._reference}: it unpacks to more than {self._limits.bytes} bytes; it was refused"
-            )
-        if start.f_ffree - now.f_ffree > self._limits.files:
-            raise ScapError(
-                "limit_files", f"{self._reference}: it unpacks to more than {self._limits.files} files; it was refused"
-            )
+def _make(
+    resolved: Resolved, number: int, store: LayerStore, chains: t.Sequence[str], blobs: Blobs, budget: Budget
+) -> None:
+    """Unpack one layer: into a folder, or where layers lie below it into an overlay, which then has what it changed."""
+    before = (budget.bytes, budget.files, budget.skipped)
+    with store.making(chains[number]) as part, contextlib.ExitStack() as stack:
+        target = os.path.join(part, "root")
+        if number:
+            lock = stack.enter_context(_opened(part))
+            for name in ("work", "merged"):
+                os.mkdir(os.path.join(part, name))
+            _link([os.path.join(store.path(chain), "root") for chain in chains[:number]], part)
+            target = os.path.join(part, "merged")
+            _overlay(part, lock, number, os.path.join(part, "root"), target)
+            stack.callback(mounts.detach, target)
+        unpack_layer(*blobs.find(resolved.layers[number]), target, budget, resolved.reference)
+        stack.close()
+        spent = (budget.bytes - before[0], budget.files - before[1], budget.skipped - before[2])
+        store.keep(chains[number], Kept(*spent, number, store.boot))
 
 
 @contextlib.contextmanager
-def _locked(path: str, kind: int) -> t.Iterator[None]:
-    with open(path, "ab") as lock:
-        fcntl.flock(lock, kind)
-        yield
+def _opened(folder: str) -> t.Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
-@contextlib.contextmanager
-def _alive(path: str) -> t.Iterator[None]:
-    """Hold the lock of a file that others remove as soon as they can lock it."""
-    while True:
-        with open(path, "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(path):
-                continue
-            try:
-                yield
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-            return
+def _link(layers: t.Sequence[str], folder: str) -> None:
+    """Short names, 0 for the lowest layer: the options of a mount are bounded."""
+    for number, layer in enumerate(layers):
+        os.symlink(layer, os.path.join(folder, str(number)))
+
+
+def _overlay(folder: str, handle: int, count: int, upper: str, target: str) -> None:
+    """Mount the `count` layers that `_link` named in the folder (open as `handle`); ScapError storage_unmountable."""
+    top = os.stat(os.path.join(folder, str(count - 1)))
+    os.chown(upper, top.st_uid, top.st_gid)
+    os.chmod(upper, top.st_mode & 0o7777)
+    os.utime(upper, ns=(top.st_atime_ns, top.st_mtime_ns))
+    lower = [f"/proc/self/fd/{handle}/{number}" for number in reversed(range(count))]
+    try:
+        mounts.overlay(lower, upper, os.path.join(folder, "work"), target)
+    except OSError as error:
+        if error.errno not in _UNMOUNTABLE:
+            raise
+        raise ScapError(
+            "storage_unmountable",
+            f"{folder}: no overlay can be mounted here: {error.strerror}; put the storage on another file system, or "
+            "let the image be unpacked",
+        ) from error
+
+
+def _sweep(live: str) -> None:
+    """Remove what scanners that died have written."""
+    os.makedirs(live, mode=0o700, exist_ok=True)
+    for name in os.listdir(live):
+        path = os.path.join(live, name)
+        with contextlib.suppress(BlockingIOError), locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            mounts.detach(os.path.join(path, "root"))
+            shutil.rmtree(path, ignore_errors=True)

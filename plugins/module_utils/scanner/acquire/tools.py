@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How skopeo and buildah are called: private temporary folders, credentials as files, nothing secret in arguments."""
+"""How skopeo is called: private temporary folders, credentials as files, nothing secret in arguments."""
 
 from __future__ import annotations
 
@@ -44,20 +44,15 @@ class Tools:
         registry = self._registry_options("") if reference.startswith("docker://") else ()
         return self._checked([*self._skopeo(), "inspect", *registry, *options, reference], what, text).stdout
 
-    def copy(self, resolved: Resolved, target: str, *, watch: t.Callable[[], None] | None = None) -> None:
-        """Copy an image with skopeo; what `watch` raises ends it."""
+    def copy(self, resolved: Resolved, target: t.Sequence[str], *, watch: t.Callable[[], None] | None = None) -> None:
+        """Copy an image with skopeo to `target`, which may be followed by options; what `watch` raises ends it."""
         registry = self._registry_options("src-") if resolved.source.startswith("docker://") else ()
-        argv = [*self._skopeo(), "copy", "--quiet", *registry, resolved.source, target]
+        argv = [*self._skopeo(), "copy", "--quiet", *registry, resolved.source, *target]
         self._checked(argv, "copying it", resolved.reference, watch)
 
     def _skopeo(self) -> list[str]:
         argv = ["skopeo", "--tmpdir", self.private("skopeo")]
         return argv if os.path.exists(_POLICY) else [*argv, "--insecure-policy"]
-
-    def buildah(self, options: t.Sequence[str], arguments: t.Sequence[str], *, what: str, reference: str) -> str:
-        """Run buildah with storage options; its output without the last newline."""
-        done = self._checked(["buildah", *options, *arguments], what, reference)
-        return done.stdout.decode("utf-8", "replace").strip()
 
     def _registry_options(self, side: str) -> list[str]:
         """Options for a command that talks to a registry; `skopeo copy` has those of its two sides apart."""
