@@ -123,7 +123,8 @@ def compare(lab: Lab, row: Row, profile: contentinfo.Profile) -> J:
     try:
         found = lab.ways(row).compare(stream, profile, info.sha256)
     except (ScapError, RefusedError) as error:
-        return {**line, "same": False, "note": str(error)[:500]}
+        refused = isinstance(error, RefusedError)
+        return {**line, "same": refused, "refused": refused, "note": str(error)[:500]}
     first = dict(sorted(found.differing.items())[:5])
     return {
         **line,
@@ -159,13 +160,17 @@ def summary(lines: t.Sequence[J]) -> str:
     counts: collections.Counter[tuple[str, ...]] = collections.Counter()
     different: collections.Counter[tuple[str, ...]] = collections.Counter()
     answers: collections.Counter[tuple[str, ...]] = collections.Counter()
+    refused: collections.Counter[tuple[str, ...]] = collections.Counter()
     for line in lines:
         key = (line["oscap"], line["ships"], line["root"], "rules of any OS" if line["everywhere"] else "as shipped")
         counts[key] += 1
         different[key] += not line["same"]
+        refused[key] += bool(line.get("refused"))
         answers[key] += line.get("answered", 0)
-    text = ["oscap | content of | root | content | profiles | rule answers | profiles that differ"]
-    text += [" | ".join((*key, str(counts[key]), str(answers[key]), str(different[key]))) for key in sorted(counts)]
+    text = ["oscap | content of | root | content | profiles | rule answers | refused | profiles that differ"]
+    for key in sorted(counts):
+        numbers = (counts[key], answers[key], refused[key], different[key])
+        text.append(" | ".join((*key, *map(str, numbers))))
     return "\n".join(text)
 
 

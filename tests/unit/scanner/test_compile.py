@@ -54,7 +54,7 @@ STREAM = """<?xml version="1.0" encoding="UTF-8"?>
     <x:check system="http://scap.nist.gov/schema/ocil/2">
      <x:check-content-ref href="ocil.xml" name="ocil:a:questionnaire:1"/></x:check></x:Rule>
    <x:Rule id="r5" selected="false"><x:title>Alone</x:title></x:Rule></x:Group>
-  <x:Group id="g2"><x:Rule id="r2" selected="false"><x:requires idref="r7 r1"/>
+  <x:Group id="g2"><x:Rule id="r2" selected="false"><x:requires idref="r7 r1"/><x:conflicts idref="nowhere"/>
     <x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
      <x:check-content-ref href="oval.xml" name="oval:a:def:3"/></x:check></x:Rule>
    <x:Rule id="r7" selected="false"><x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
@@ -118,6 +118,14 @@ def test_what_a_profile_reaches_stays_and_nothing_else(tmp_path: pathlib.Path) -
     assert "CCE-1" in text
 
 
+def test_a_rule_that_is_not_in_it_is_not_the_profiles(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "content.xml"
+    path.write_text(STREAM)
+    digest = contentinfo.content_info(str(path)).sha256
+    with pytest.raises(RefusedError, match=r"content.xml: the profile names 'r77', which is not in it"):
+        compile_stream(str(path), digest, "p_profile_more", ["r77"], str(tmp_path / "cache"))
+
+
 def test_questions_stay_only_where_they_are_the_check(tmp_path: pathlib.Path) -> None:
     ids = _ids(_compile(tmp_path, STREAM, "people"))
     assert {"ocil", "ocil:a:questionnaire:1", "ocil:a:testaction:1", "ref-ocil", "r3"} <= ids
@@ -159,7 +167,6 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "a component that is nowhere": ('xlink:href="#oval"', 'xlink:href="#x"', "ref-oval names the component 'x'"),
     "an id that repeats": ('<t id="oval:a:tst:3"/>', '<t id="oval:a:tst:1"/>', "'oval:a:tst:1' is there twice"),
     "a rule that repeats": ('<x:Rule id="r5"', '<x:Rule id="r1"', "'r1' is there twice"),
-    "a required rule that is nowhere": ('idref="r7 r1"', 'idref="r77 r1"', "names 'r77'"),
     "a rule that extends": ('<x:Rule id="r5"', '<x:Rule id="r5" extends="r1"', "Rule r5 has extends='r1'"),
     "a cluster": ('<x:Rule id="r5"', '<x:Rule id="r5" cluster-id="c"', "r5 has cluster-id"),
     "a group that requires": ("<x:title>Group</x:title>", '<x:requires idref="r2"/>', "group g1 has <requires>"),

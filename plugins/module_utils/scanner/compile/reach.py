@@ -75,10 +75,10 @@ class Kept:
         rules: set[str] = set(self.selected)
         for item in self._items.values():
             if item.related:
-                rules.update((item.id, *item.related))
+                rules.update((item.id, *(name for name in item.related if name in self._items)))
         kept: set[str] = set()
         for name in rules:
-            item = self._item(name, ("Rule", "Group"), "a select, requires or conflicts")
+            item = self._item(name, ("Rule", "Group"), "the profile")
             for value in item.values if name in self.selected else ():
                 if value in self._items:
                     kept.add(value)
