@@ -15,6 +15,8 @@ from ansible_collections.scap.images.plugins.module_utils.kube.errors import Kub
 J = t.Dict[str, t.Any]
 NAMESPACES = 20
 PREFIX = "scap-fleet-"
+IMAGE_GROUP = "/apis/image.openshift.io/v1"
+_OURS = "made-by=scap-fleet"
 
 
 def digest(number: int) -> str:
@@ -88,6 +90,30 @@ def make_pods(client: Client, count: int, distinct: int) -> None:
             pass
 
 
+def make_images(client: Client, images: int, streams: int) -> None:
+    """`images` OpenShift Images, the first `streams` of them in a stream of their own."""
+    for number in range(NAMESPACES):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace(number)}}
+        _create(client, "/api/v1/namespaces", body)
+
+    def one(number: int) -> None:
+        _create(client, f"{IMAGE_GROUP}/images", image(number))
+        if number < streams:
+            _create(client, f"{IMAGE_GROUP}/namespaces/{namespace(number)}/imagestreams", stream(number))
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _done in pool.map(one, range(images)):
+            pass
+
+
+def remove_images(client: Client) -> None:
+    client.request("DELETE", f"{IMAGE_GROUP}/images", params={"labelSelector": _OURS}, timeout=300)
+    for number in range(NAMESPACES):
+        path = f"{IMAGE_GROUP}/namespaces/{namespace(number)}/imagestreams"
+        client.request("DELETE", path, params={"labelSelector": _OURS})
+        client.delete(f"/api/v1/namespaces/{namespace(number)}")
+
+
 def image(number: int) -> J:
     """An OpenShift Image of about 4.5 kB, most of it the configuration that a real one carries."""
     labels = {
@@ -104,7 +130,7 @@ def image(number: int) -> J:
     return {
         "apiVersion": "image.openshift.io/v1",
         "kind": "Image",
-        "metadata": {"name": digest(number)},
+        "metadata": {"name": digest(number), "labels": dict([_OURS.split("=")])},
         "dockerImageReference": f"{repository(number)}@{digest(number)}",
         "dockerImageManifestMediaType": "application/vnd.docker.distribution.manifest.v2+json",
         "dockerImageMetadata": {
@@ -129,7 +155,11 @@ def stream(number: int) -> J:
     return {
         "apiVersion": "image.openshift.io/v1",
         "kind": "ImageStream",
-        "metadata": {"name": f"service-{number}", "namespace": namespace(number)},
+        "metadata": {
+            "name": f"service-{number}",
+            "namespace": namespace(number),
+            "labels": dict([_OURS.split("=")]),
+        },
         "status": {
             "dockerImageRepository": f"image-registry.example.svc:5000/{namespace(number)}/service-{number}",
             "tags": [{"tag": "latest", "items": [{**item, "image": digest(number), "generation": 1}]}],

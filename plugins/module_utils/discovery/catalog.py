@@ -19,6 +19,12 @@ def shared(text: str) -> str:
     return _POOL.setdefault(text, text)
 
 
+def shared_mapping(texts: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Those entries whose values are texts, keys and values shared."""
+    pool = _POOL.setdefault
+    return {pool(name, name): pool(text, text) for name, text in texts.items() if isinstance(text, str)}
+
+
 class Entry:
     """What is known so far of one digest and platform, or of one reference without a digest."""
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import re
 import tempfile
@@ -13,7 +14,7 @@ import typing as t
 from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Image, ScapError, Skipped, Workload, is_digest
-from .catalog import shared
+from .catalog import shared, shared_mapping
 from .cluster import Cluster, Wanted
 from .interface import Finding, Option, Source
 from .listing import Listing
@@ -50,16 +51,21 @@ class OpenShift(Source):
             yield self.skipped(GROUP, "this cluster does not serve image.openshift.io; it is no OpenShift")
             return
         selector = self.setting.label_selector
-        known: dict[str, list[Image]] = {}
-        streams = Wanted(group, "imagestreams", _stream_row, label_selector=selector)
-        for _wanted, key, row in cluster.lists([streams]):
-            for finding in self._of_stream(key, row):
-                if isinstance(finding, Image):
-                    known.setdefault(finding.digest, []).append(finding)
-                else:
-                    yield finding
         everything = not (self.setting.namespaces or self.setting.namespace_selector or selector)
-        rows = self._image_rows(cluster, group)
+        known: dict[str, list[Image]] = {}
+        images = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(images.rows)
+            for _wanted, key, row in cluster.lists(
+                [Wanted(group, "imagestreams", _stream_row, label_selector=selector)]
+            ):
+                for finding in self._of_stream(key, row):
+                    if isinstance(finding, Image):
+                        known.setdefault(finding.digest, []).append(finding)
+                    else:
+                        yield finding
+            rows = self._image_rows(cluster, group, images, waiting)
+            del waiting
         for digest, row in rows:
             seen = known.pop(digest, [])
             if seen or everything:
@@ -69,23 +75,24 @@ class OpenShift(Source):
         yield from cluster.skipped
         self.mode = "incremental" if cluster.incremental else "full"
 
-    def _image_rows(self, cluster: Cluster, group: str) -> t.Iterator[tuple[str, t.Any]]:
-        listing = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row)
+    def _image_rows(
+        self, cluster: Cluster, group: str, images: Listing, waiting: concurrent.futures.Future[dict[str, t.Any]]
+    ) -> t.Iterator[tuple[str, t.Any]]:
         try:
-            rows = listing.rows()
+            rows = waiting.result()
         except KubeError as error:
             if error.status != 403:
                 raise
-            cluster.skipped.append(
-                Skipped(f"{group}/images", f"{error.message}; ImageStreamTags are read instead", self.type)
-            )
+            reason = f"{error.message}; ImageStreamTags are read instead"
+            cluster.skipped.append(Skipped(images.path, reason, self.type))
             done: set[str] = set()
             for _wanted, _key, (digest, row) in cluster.lists([Wanted(group, "imagestreamtags", _tag_row)]):
                 if digest not in done:
                     done.add(digest)
                     yield digest, row
             return
-        cluster.incremental = cluster.incremental and listing.incremental
+        del waiting
+        cluster.incremental = cluster.incremental and images.incremental
         while rows:
             yield rows.popitem()
 
@@ -221,4 +228,4 @@ def _stream_row(thing: dict[str, t.Any]) -> t.Any:
 def _shared(labels: t.Any) -> dict[str, str]:
     if not isinstance(labels, dict):
         return {}
-    return {shared(name): shared(value) for name, value in labels.items() if isinstance(value, str)}
+    return shared_mapping(labels)
