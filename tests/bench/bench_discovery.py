@@ -164,4 +164,4 @@ def _child(orders: t.Any) -> t.Any:
 
 
 def _median(answers: list[t.Any], name: str) -> float:
-    return statistics.median(answer[name] for answer in answers)
+    return statistics.median(float(answer[name]) for answer in answers)

@@ -16,6 +16,9 @@ from ..model import Skipped
 from .interface import Setting, matches
 from .listing import Extract, Listing
 
+PARALLEL_LISTS = 10
+"""Lists read at once: as many as there are kinds of workloads, so that a run without changes waits for one watch only."""
+
 SINGLE_LISTS = 20
 """Up to so many named namespaces are listed one by one; more cost less as one list of the whole cluster."""
 
@@ -54,7 +57,7 @@ class Cluster:
         """
         names, all_at_once = self.namespaces()
         jobs = [(one, name) for one in wanted for name in ([""] if all_at_once else names)]
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL_LISTS) as pool:
             waiting = [(one, name, pool.submit(self._rows, one, name)) for one, name in jobs]
             while waiting:
                 one, name, future = waiting.pop(0)
