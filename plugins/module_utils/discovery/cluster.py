@@ -17,7 +17,7 @@ from .interface import Setting, matches
 from .listing import Extract, Listing
 
 PARALLEL_LISTS = 10
-"""Lists read at once: as many as there are kinds of workloads, so that a run without changes waits for one watch only."""
+"""Lists read at once: as many as there are kinds of workloads, so that a run without changes waits for one watch."""
 
 SINGLE_LISTS = 20
 """Up to so many named namespaces are listed one by one; more cost less as one list of the whole cluster."""
