@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.module_utils.marking import keys
 
-from tests.support.marking import TEAM, Cluster, pod, wait
+from tests.support.marking import TEAM, Cluster, pod
 from tests.support.marking_records import digest, image, verdict
 
 D, INDEX = digest("evil"), digest("evil's index")
@@ -188,34 +188,3 @@ def test_a_template_changed_later_brings_it_too(cluster: Cluster) -> None:
         assert any(TAG in text for text in answer.warnings)
     finally:
         cluster.admin.delete(f"{path}/later")
-
-
-def _controllers_run(cluster: Cluster) -> bool:
-    """Whether a controller manager makes pods of Deployments here."""
-    users = cluster.admin.get(f"/api/v1/namespaces/{TEAM}/configmaps")["items"]
-    return any(data["metadata"]["name"] == "kube-root-ca.crt" for data in users)
-
-
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet", "Job", "ReplicationController"])
-def test_no_controller_gets_a_pod_through(cluster: Cluster, kind: str) -> None:
-    if not _controllers_run(cluster):
-        pytest.skip("no controller manager runs")
-    version, spec = CONTROLLERS[kind]
-    path = f"{_path(version, kind)}/evil-{kind.lower()}"
-    body = {"apiVersion": version, "kind": kind, "metadata": {"name": path.rsplit("/", 1)[1]}, "spec": spec}
-    cluster.admin.create(path.rsplit("/", 1)[0], body)
-    try:
-        events = f"/api/v1/namespaces/{TEAM}/events"
-
-        def said() -> bool:
-            texts = [event.get("message") or "" for event in cluster.admin.get(events)["items"]]
-            return any(path.rsplit("/", 1)[1] in text and "is marked" in text for text in texts) or any(
-                event["involvedObject"]["name"].startswith(path.rsplit("/", 1)[1]) and "is marked" in event["message"]
-                for event in cluster.admin.get(events)["items"]
-            )
-
-        wait(said, "an event says why no pod is created")
-        pods = cluster.admin.get(f"/api/v1/namespaces/{TEAM}/pods")["items"]
-        assert not [one for one in pods if one["metadata"]["name"].startswith(f"evil-{kind.lower()}")]
-    finally:
-        cluster.admin.delete(path)

@@ -44,13 +44,13 @@ class Repository:
         }
         return self.manifest(tag, body)
 
-    def index(self, tag: str, members: dict[str, str]) -> str:
-        """An index of `architecture: digest`; its digest."""
+    def index(self, tag: str, members: dict[str, str], sizes: t.Mapping[str, int] | None = None) -> str:
+        """An index of `architecture: digest`; its digest. `sizes`: of the manifests, for who really pulls them."""
         entries = [
             {
                 "mediaType": MANIFEST,
                 "digest": digest,
-                "size": 1,
+                "size": (sizes or {}).get(digest, 1),
                 "platform": {"os": "linux", "architecture": architecture},
             }
             for architecture, digest in members.items()

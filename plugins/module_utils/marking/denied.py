@@ -226,11 +226,11 @@ class Denied:
         """Release tags that have moved; returns their keys.
 
         `tags`: a tag's key to every digest that it is known to mean now; `indexes`: a digest to the indexes that
-        contain it. A tag of an index still means the image of another platform that the same index contains.
+        contain it. A tag of an index still means every image that is denied together with that index.
         """
         moved = []
         for key in tags.keys() & self._where.keys():
-            around = {index for digest in tags[key] for index in indexes.get(digest, ())}
+            around = {index for digest in tags[key] for index in (digest, *indexes.get(digest, ()))}
             for owner in sorted(self.owners(key)):
                 if owner not in tags[key] and not around.intersection(self.keys_of(owner)):
                     self.release(key, owner)

@@ -19,6 +19,7 @@ from . import annotations as openshift
 from . import blast, keys, state
 from .decide import Decision, decide, per_image
 from .denied import PATH, Denied, Shard
+from .naming import Names
 from .outcome import GuardError, Options, Outcome
 from .proof import Proof, Prover
 from .writer import Writer
@@ -42,20 +43,12 @@ class Marker:
 
     def mark(self, verdicts: t.Sequence[Verdict], images: t.Iterable[Image] = ()) -> Outcome:
         """Mark every image that has a verdict. Raises KubeError, ScapError, GuardError before anything is written."""
-        known = list(images)
-        by_digest: dict[str, list[Image]] = {}
-        for image in known:
-            by_digest.setdefault(image.digest, []).append(image)
         chosen = per_image(verdicts)
         nameless = [verdict for verdict in verdicts if not is_digest(verdict.image.digest)]
         chosen = {digest: verdict for digest, verdict in chosen.items() if is_digest(digest)}
         present = self._read(chosen)
         search = self._options.search_registries or (() if present.annotations is None else _OPENSHIFT_SEARCH)
-        tags, indexes = _tags(known, search)
-        wanted_keys: dict[str, list[str]] = {}
-        for digest, verdict in chosen.items():
-            found = keys.of_image(digest, [*by_digest.get(digest, ()), _alone(verdict)], search)
-            wanted_keys[digest] = [key for key in found if digest in tags.get(key, (digest,))]
+        names = Names(images, chosen, search)
 
         def change(held: Denied) -> dict[str, Decision]:
             decisions = {}
@@ -66,13 +59,13 @@ class Marker:
                 if decision.lift:
                     held.lift(digest)
             self._outcome.notes = [
-                f"{key} means another image now: no longer denied" for key in held.follow(tags, indexes)
+                f"{key} means another image now: no longer denied" for key in held.follow(names.tags, names.indexes)
             ]
             for digest, decision in decisions.items():
                 if decision.deny:
                     said = chosen[digest].state
                     said = said if said in self._options.deny_on else held.state_of(digest)
-                    held.deny(digest, wanted_keys[digest], decision.stage, said, held.since(digest) or today)
+                    held.deny(digest, names.keys(digest), decision.stage, said, held.since(digest) or today)
             for exemption in held.exempt(self._options.exemptions, today):
                 self._outcome.notes.append(f"the exemption of {exemption.key} concerns no denied image or has expired")
             return decisions
@@ -275,13 +268,6 @@ def _line(stage: str, key: str, digest: str) -> str:
     return f"denied set, {stage}: {key}" if key == digest else f"denied set, {stage}: {key} (of {digest})"
 
 
-def _alone(verdict: Verdict) -> Image:
-    """What the verdict itself says of its image's names."""
-    return Image(
-        reference=verdict.image.reference, digest=verdict.image.digest, index_digests=list(verdict.index_digests)
-    )
-
-
 def _blocked_before(present: state.Present, digest: str) -> str:
     return str(((present.scans.get(digest) or {}).get("status") or {}).get("blocked", ""))
 
@@ -291,17 +277,3 @@ def _conclusion(found: t.Sequence[str], proof: Proof) -> str:
     if not missing:
         return PROVEN
     return f"unproven: {missing[0]}: {proof.why.get(missing[0], '')}"
-
-
-def _tags(images: t.Sequence[Image], search: t.Collection[str]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """Every tag's key to the digests that it means now, and every digest to the indexes that contain it."""
-    tags: dict[str, set[str]] = {}
-    indexes: dict[str, set[str]] = {}
-    for image in images:
-        if not image.digest:
-            continue
-        indexes.setdefault(image.digest, set()).update(image.index_digests)
-        for reference in [image.reference, *image.references]:
-            for key in keys.of_reference(reference, search):
-                tags.setdefault(key, set()).add(image.digest)
-    return tags, indexes

@@ -14,6 +14,9 @@ import typing as t
 from .control_plane import Programs, flags
 from .place import Place
 
+_ALSO = ("docker.io", "image-registry.openshift-image-registry.svc:5000")
+"""Names that mean the cluster's own registry on the node: what pods call by a short name, or by an image stream."""
+
 _RESOURCE = 24
 """CAP_SYS_RESOURCE (capabilities(7))."""
 
@@ -60,9 +63,10 @@ def containerd(place: Place, programs: Programs) -> list[str]:
     cni, registries = place.data / "cni", place.data / "registries"
     cni.mkdir(parents=True, exist_ok=True)
     (cni / "10-pods.conflist").write_text(json.dumps(_network(place)))
-    for address in (place.registry, place.pod_registry):
-        (registries / address).mkdir(parents=True, exist_ok=True)
-        (registries / address / "hosts.toml").write_text(f'server = "http://{address}"\n')
+    for name in (place.registry, place.pod_registry, *_ALSO):
+        address = place.registry if name in _ALSO else name
+        (registries / name).mkdir(parents=True, exist_ok=True)
+        (registries / name / "hosts.toml").write_text(f'server = "http://{address}"\n')
     config = place.data / "containerd.toml"
     config.write_text(_toml(_containerd_settings(place, programs)))
     return [str(programs["containerd"]), "--config", str(config), "--log-level", "warn"]

@@ -56,14 +56,19 @@ def push(source: str, target: str) -> None:
 
 def push_pause(place: Place, program: pathlib.Path) -> None:
     """The sandbox image: one static program."""
+    with tempfile.TemporaryDirectory(prefix="scap-pause-") as folder:
+        push(f"oci:{pause(pathlib.Path(folder), program)}:1", f"{place.registry}/pause:1")
+
+
+def pause(folder: pathlib.Path, program: pathlib.Path, about: str = "") -> pathlib.Path:
+    """The layout of an image that does nothing until it is told to end; `about` makes it another one."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
-        entry = tarfile.TarInfo("pause")
-        data = program.read_bytes()
-        entry.size, entry.mode = len(data), 0o755
-        tar.addfile(entry, io.BytesIO(data))
+        for name, data in (("pause", program.read_bytes()), *([("about", about.encode())] if about else [])):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o755
+            tar.addfile(entry, io.BytesIO(data))
     layer.seek(0)
-    with tempfile.TemporaryDirectory(prefix="scap-pause-") as folder:
-        layout = Layout(pathlib.Path(folder) / "layout")
-        layout.add_image("1", [layout.add_layer(layer)], "amd64", command=["/pause"])
-        push(f"oci:{folder}/layout:1", f"{place.registry}/pause:1")
+    layout = Layout(folder / "layout")
+    layout.add_image("1", [layout.add_layer(layer)], "amd64", command=["/pause"])
+    return folder / "layout"

@@ -118,6 +118,8 @@ def test_a_tag_of_an_index_still_means_the_other_platform() -> None:
     held = Denied([])
     held.deny(digest("arm64"), [digest("arm64"), digest("index"), "quay.io/a:1"], "deny", "non_compliant", DAY)
     assert held.follow({"quay.io/a:1": {digest("amd64")}}, {digest("amd64"): {digest("index")}}) == []
+    assert held.follow({"quay.io/a:1": {digest("index")}}, {}) == [], "a pod that runs it reports the index"
+    assert held.follow({"quay.io/a:1": {digest("new index")}}, {}) == ["quay.io/a:1"]
 
 
 def test_edited_by_hand() -> None:
