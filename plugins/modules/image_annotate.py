@@ -50,6 +50,7 @@ options:
     description:
       - The file that keeps the marks, C(marks.jsonl) of a run's folder. It is written whole; marks of other images
         stay in it.
+      - Beside it, C(blast.json) keeps the blast radius (RV(blast)) of the last run that newly marked something.
     type: path
   state:
     description:
@@ -215,8 +216,10 @@ summary:
     openshift_image_policy: absent
     seconds: 0.6
 blast:
-  description: The pods that would not start again and what they belong to, where something new was to be denied.
-  returned: when something is newly denied at stage deny
+  description: >-
+    The running pods that newly marked images concern and what they belong to (at most 100, all of them stand in
+    C(blast.json)). At stage deny they do not start again, at the milder stages they would not.
+  returned: when something is newly marked
   type: dict
   sample:
     running: 120
@@ -293,11 +296,16 @@ def main() -> None:
         module.no_log_values.update(auth.secrets(module.params))
         result = run(module.params, module.check_mode, module._diff)
     except GuardError as error:
+        if module.params["dest"] and not module.check_mode:
+            inputs.keep_blast(module.params["dest"], error.blast)
         module.fail_json(msg=error.message, code=error.code, blast=_blast(error.blast))
     except ScapError as error:
         module.fail_json(msg=error.message, code=error.code)
     except RecordError as error:
         module.fail_json(msg=str(error))
+    if result["warning"]:
+        module.warn(result["warning"])
+    del result["warning"]
     for mark in result.pop("unproven")[:MAX_WARNINGS]:
         module.warn(f"{mark.reference} ({mark.digest}) is denied, but nothing proves it: {mark.blocked}")
     if result["summary"]["failed"]:
@@ -336,7 +344,9 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         client.close()
     if params["dest"] and not check_mode:
         inputs.keep_marks(params["dest"], outcome.marks)
-    return _answer(outcome, started, diff)
+        if outcome.blast is not None:
+            inputs.keep_blast(params["dest"], outcome.blast)
+    return {**_answer(outcome, started, diff), "warning": _warning(outcome, options.stage)}
 
 
 def _answer(outcome: Outcome, started: float, diff: bool) -> J:
@@ -375,8 +385,16 @@ def _answer(outcome: Outcome, started: float, diff: bool) -> J:
     return result
 
 
+def _warning(outcome: Outcome, stage: str) -> str:
+    if outcome.blast is None or not outcome.blast.stopped:
+        return ""
+    when = "do not start again" if stage == "deny" else "would not start again at stage deny"
+    return f"These run what is newly marked and {when}: {outcome.blast.said()}"
+
+
 def _blast(blast: Blast) -> J:
-    return {**dataclasses.asdict(blast), "percent": round(blast.percent, 1)}
+    workloads = [dataclasses.asdict(one) for one in blast.workloads[:MAX_INLINE]]
+    return {**vars(blast), "workloads": workloads, "percent": round(blast.percent, 1)}
 
 
 if __name__ == "__main__":

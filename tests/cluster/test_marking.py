@@ -6,6 +6,7 @@ import concurrent.futures
 import copy
 import dataclasses
 import json
+import pathlib
 import time
 import typing as t
 
@@ -17,7 +18,8 @@ from ansible_collections.scap.images.plugins.module_utils.marking.engine import 
 from ansible_collections.scap.images.plugins.module_utils.marking.install import install, remove
 from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
 from ansible_collections.scap.images.plugins.module_utils.marking.outcome import GuardError, Options
-from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError
+from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError, to_json
+from ansible_collections.scap.images.plugins.modules import image_annotate
 
 from tests.support import marking as support
 from tests.support.marking import EXEMPT, LEGACY, NAMESPACE, PRODUCTION, TEAM, Cluster, pod, wait
@@ -185,6 +187,37 @@ def test_the_guard_counts_before_it_denies(cluster: Cluster) -> None:
         for name in names:
             cluster.admin.delete(f"{pods}/{name}")
             cluster.admin.patch(f"{pods}/{name}", {"metadata": {"finalizers": None}})
+
+
+def test_the_module_keeps_marks_and_blast_radius(cluster: Cluster, tmp_path: pathlib.Path) -> None:
+    """At the stage warn already, so that people see what deny would stop."""
+    path = f"/api/v1/namespaces/{TEAM}/pods"
+    cluster.admin.create(path, {**pod(TAG, nodeSelector={"no": "node"}), "metadata": {"name": "blast"}})
+    verdicts, dest = tmp_path / "verdicts.jsonl", tmp_path / "marks.jsonl"
+    verdicts.write_text(json.dumps(to_json(verdict("a"))) + "\n")
+    defaults = {name: option.get("default") for name, option in image_annotate.ARGUMENTS.items()}
+    given = {"verdicts_from": str(verdicts), "dest": str(dest), "stage": "warn"}
+    token = {"host": cluster.admin.host, "api_key": cluster.token, "validate_certs": False}
+    try:
+        result = image_annotate.run({**defaults, **given, **token}, False)
+        assert "would not start again at stage deny: 1 of " in result["warning"]
+        kept = json.loads((tmp_path / "blast.json").read_text())
+        [one] = [entry for entry in kept["workloads"] if entry["namespace"] == TEAM]
+        assert one == {
+            "kind": "Pod",
+            "namespace": TEAM,
+            "name": "blast",
+            "pods": 1,
+            "images": [TAG],
+            "digests": [digest("a")],
+        }
+        assert result["blast"] == kept
+        assert json.loads(dest.read_text())["stage"] == "warn"
+        with pytest.raises(GuardError):
+            image_annotate.run({**defaults, **given, **token, "stage": "deny", "max_stopped": 0.0}, False)
+        assert [data["metadata"]["name"] for data in cluster.denied().values()] == ["warn-00001"]
+    finally:
+        cluster.admin.request("DELETE", f"{path}/blast", params={"gracePeriodSeconds": 0})
 
 
 def test_two_runs_at_once_lose_nothing(cluster: Cluster) -> None:

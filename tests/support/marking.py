@@ -49,12 +49,16 @@ def server(folder: pathlib.Path) -> t.Iterator[J]:
         yield options
 
 
-def account(owner: Client, namespace: str, name: str) -> Client:
-    """A client with the rights of a service account and no others."""
+def token(owner: Client, namespace: str, name: str) -> str:
+    """A service account's."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = owner.create(path, body).json()["status"]["token"]
-    return connect({"host": owner.host, "api_key": token, "validate_certs": False})
+    return str(owner.create(path, body).json()["status"]["token"])
+
+
+def account(owner: Client, namespace: str, name: str) -> Client:
+    """A client with the rights of a service account and no others."""
+    return connect({"host": owner.host, "api_key": token(owner, namespace, name), "validate_certs": False})
 
 
 class Cluster:
@@ -68,6 +72,11 @@ class Cluster:
             self.namespace(namespace)
         self.namespace(PRODUCTION, {"environment": "production"})
         self.marker = account(self.admin, NAMESPACE, "marker")
+
+    @property
+    def token(self) -> str:
+        """The marker's."""
+        return token(self.admin, NAMESPACE, "marker")
 
     def namespace(self, name: str, labels: t.Mapping[str, str] | None = None) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels or {})}}

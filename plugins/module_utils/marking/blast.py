@@ -46,6 +46,12 @@ class Blast:
     def percent(self) -> float:
         return 100.0 * self.stopped / self.running if self.running else 0.0
 
+    def said(self, shown: int = 10) -> str:
+        """`2 of 120 running pods (2 %): Deployment shop/web`."""
+        names = ", ".join(f"{one.kind} {one.namespace}/{one.name}" for one in self.workloads[:shown])
+        more = f" and {len(self.workloads) - shown} more" if len(self.workloads) > shown else ""
+        return f"{self.stopped} of {self.running} running pods ({self.percent:.0f} %): {names}{more}"
+
 
 def measure(pods: t.Iterable[J], denied: t.Mapping[str, str], exempt: t.Callable[[str], bool]) -> Blast:
     """The blast radius among `pods` (the items of a pod list).

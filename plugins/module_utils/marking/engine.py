@@ -183,23 +183,24 @@ class Marker:
                 raise
 
     def _guard(self, held: Denied) -> None:
-        """Refuse to stop too much. Measured only where something new is denied at stage `deny`."""
+        """Count what newly marked images would stop; refuse where that is too much and they are to be denied now."""
         new: dict[str, str] = {}
         for digest, (stage, before) in held.before.items():
-            if held.stage_of(digest) == "deny" and "*" not in held.exempted(digest):
-                known = before if stage == "deny" else []
+            if held.stage_of(digest) and "*" not in held.exempted(digest):
+                known = before if stage == held.stage_of(digest) else []
                 new.update({key: digest for key in held.keys_of(digest) if key not in known})
+        denied = {key: digest for key, digest in new.items() if held.stage_of(digest) == "deny"}
         if not new:
             return
         exempt = state.exempt_test(self._client, self._options.namespace)
-        radius = blast.measure(state.pods(self._client), new, exempt)
+        radius = blast.measure(state.pods(self._client), denied or new, exempt)
         self._outcome.blast = radius
+        if not denied:
+            return
         if radius.percent > self._options.max_stopped:
-            names = ", ".join(f"{one.kind} {one.namespace}/{one.name}" for one in radius.workloads[:10])
-            more = f" and {len(radius.workloads) - 10} more" if len(radius.workloads) > 10 else ""
             raise GuardError(
-                f"nothing was marked: {radius.stopped} of {radius.running} running pods ({radius.percent:.0f} %) would"
-                f" not start again, more than max_stopped ({self._options.max_stopped:g} %) allows: {names}{more};"
+                "nothing was marked: more would not start again than max_stopped"
+                f" ({self._options.max_stopped:g} %) allows, {radius.said()};"
                 " raise max_stopped if that is wanted, or use the stage warn first",
                 radius,
             )

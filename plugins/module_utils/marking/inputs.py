@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import re
 import typing as t
 
-from ..files import read_jsonl, write_jsonl
+from ..files import read_jsonl, write_json, write_jsonl
 from ..model import Image, J, Mark, RecordError, ScapError, Verdict, is_digest, to_json
 from . import keys
+from .blast import Blast
 from .denied import Exemption
 from .names import STAGES
 
 ALL = "all"
+BLAST = "blast.json"
 MAX_EXEMPTIONS = 1000
 MAX_NAMESPACES = 100
 MAX_REASON = 200
@@ -121,6 +124,12 @@ def keep_marks(path: str, new: t.Sequence[Mark]) -> None:
             continue
         marks[mark.digest or mark.reference] = mark
     write_jsonl(path, (to_json(marks[name]) for name in sorted(marks)))
+
+
+def keep_blast(marks: str, radius: Blast) -> None:
+    """Write blast.json, the radius with all its workloads, beside the file of the marks."""
+    folder = os.path.dirname(os.path.abspath(marks))
+    write_json(os.path.join(folder, BLAST), {**dataclasses.asdict(radius), "percent": round(radius.percent, 1)})
 
 
 def _said(mark: Mark) -> J:
