@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import json
 import os
@@ -18,7 +17,7 @@ import tempfile
 import threading
 import typing as t
 
-from ansible_collections.scap.images.plugins.module_utils.model import J, ScapError
+from ansible_collections.scap.images.plugins.module_utils.model import J
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
 from ansible_collections.scap.images.plugins.module_utils.scanner.compile import RefusedError
 
@@ -122,15 +121,15 @@ def compare(lab: Lab, row: Row, profile: contentinfo.Profile) -> J:
         return {**line, "same": True, "note": "selects no rule"}
     try:
         found = lab.ways(row).compare(stream, profile, info.sha256)
-    except (ScapError, RefusedError) as error:
-        refused = isinstance(error, RefusedError)
-        return {**line, "same": refused, "refused": refused, "note": str(error)[:500]}
+    except RefusedError as error:
+        return {**line, "same": True, "refused": True, "note": str(error)[:500]}
     first = dict(sorted(found.differing.items())[:5])
     return {
         **line,
         "answered": found.rules,
         "evaluated": found.evaluated,
-        "same": not found.differing and found.rules == len(profile.rules),
+        "same": not found.differing and (found.failed or found.rules == len(profile.rules)),
+        "failed": found.failed,
         "note": str(first)[:500] if first else "",
     }
 
@@ -155,23 +154,22 @@ def run(table: pathlib.Path, jobs: int, wanted: t.Callable[[Row], bool] = lambda
     return known
 
 
+COLUMNS = (
+    *("oscap", "content of", "root", "content", "profiles", "rule answers", "not compiled"),
+    *("oscap ends without answers either way", "differ"),
+)
+
+
 def summary(lines: t.Sequence[J]) -> str:
     """The table that people read: profiles compared and different, for each oscap, distribution and root."""
-    counts: collections.Counter[tuple[str, ...]] = collections.Counter()
-    different: collections.Counter[tuple[str, ...]] = collections.Counter()
-    answers: collections.Counter[tuple[str, ...]] = collections.Counter()
-    refused: collections.Counter[tuple[str, ...]] = collections.Counter()
+    totals: dict[tuple[str, ...], list[int]] = {}
     for line in lines:
-        key = (line["oscap"], line["ships"], line["root"], "rules of any OS" if line["everywhere"] else "as shipped")
-        counts[key] += 1
-        different[key] += not line["same"]
-        refused[key] += bool(line.get("refused"))
-        answers[key] += line.get("answered", 0)
-    text = ["oscap | content of | root | content | profiles | rule answers | refused | profiles that differ"]
-    for key in sorted(counts):
-        numbers = (counts[key], answers[key], refused[key], different[key])
-        text.append(" | ".join((*key, *map(str, numbers))))
-    return "\n".join(text)
+        key = (line["oscap"], line["ships"], line["root"], "of any OS" if line["everywhere"] else "as shipped")
+        failed, refused = bool(line.get("failed")), bool(line.get("refused"))
+        numbers = (1, 0 if failed else line.get("answered", 0), refused, failed, not line["same"])
+        totals[key] = [before + number for before, number in zip(totals.get(key, [0] * 5), numbers)]
+    rows = [[*key, *map(str, totals[key])] for key in sorted(totals)]
+    return "\n".join(" | ".join(row) for row in [list(COLUMNS), *rows])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import tempfile
 import typing as t
 import xml.etree.ElementTree as ET
 
-from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.process import Completed
 from ansible_collections.scap.images.plugins.module_utils.scanner import compile as compiler
 from ansible_collections.scap.images.plugins.module_utils.scanner import confine, contentinfo
@@ -50,6 +49,8 @@ class Difference:
     evaluated: int
     """Rules that were pass or fail."""
     differing: dict[str, tuple[t.Any, t.Any]]
+    failed: bool
+    """Whether oscap gives no answers to the original."""
 
 
 class Ways:
@@ -62,7 +63,7 @@ class Ways:
         self._timeout = timeout
 
     def compare(self, stream: pathlib.Path, profile: contentinfo.Profile, sha256: str) -> Difference:
-        """ScapError or RefusedError where it cannot be compiled or evaluated."""
+        """RefusedError where it cannot be compiled."""
         with tempfile.TemporaryDirectory(dir=self._work) as name:
             folder = pathlib.Path(name)
             compiled = compiler.compile_stream(str(stream), sha256, profile.id, profile.rules, str(folder / "compiled"))
@@ -74,7 +75,7 @@ class Ways:
             if first.get(rule) != second.get(rule)
         }
         evaluated = sum(answer[0] in ("pass", "fail") for answer in first.values())
-        return Difference(len(first), evaluated, differing)
+        return Difference(len(first), evaluated, differing, "" in first)
 
     def compiled(self, stream: pathlib.Path, profile: contentinfo.Profile, sha256: str) -> str:
         """Path of the compiled stream."""
@@ -89,7 +90,7 @@ class Ways:
             return sandbox.run(argv, timeout=self._timeout, readable=[stream], probe=False)
 
     def evaluate(self, stream: str, profile: str, folder: pathlib.Path) -> Answers:
-        """Rule to its result and what else the report takes from the rule-result; ScapError where oscap failed."""
+        """Rule to its result and what else the report takes from it; how oscap ended, where it gave none."""
         sandbox = self._sandbox(folder)
         results = sandbox.path(f"{confine.OUT}/results.xml")
         argv = ["oscap", "xccdf", "eval", "--skip-validation", "--profile", profile, "--results", results, stream]
@@ -98,7 +99,7 @@ class Ways:
             if done.returncode not in _CRASHED:
                 break
         if done.returncode not in (0, 2):
-            raise ScapError("oscap_failed", f"{stream} {profile}: {done.returncode} {done.error}")
+            return {"": ("none", str(done.returncode), done.error.rpartition("|")[2].strip())}
         return read_answers(folder / "out" / "results.xml")
 
     def _sandbox(self, folder: pathlib.Path) -> confine.Sandbox:
