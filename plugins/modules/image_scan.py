@@ -60,6 +60,13 @@ options:
         O(content_folders).
     type: str
     default: auto
+  tailoring:
+    description:
+      - Path or URL of an XCCDF 1.2 tailoring file (SCAP Workbench writes them), plain or compressed. Its profiles are
+        added to those of the data stream.
+      - With V(auto) as O(profile), the tailoring's profile is evaluated if it has just one.
+    type: str
+    default: ""
   content_folders:
     description:
       - Where V(auto) looks for data streams.
@@ -320,6 +327,7 @@ def main() -> None:
             "dir": {"type": "path", "required": True},
             "profile": {"type": "str", "default": "auto"},
             "content": {"type": "str", "default": "auto"},
+            "tailoring": {"type": "str", "default": ""},
             "content_folders": {"type": "list", "elements": "path", "default": ["/usr/share/xml/scap/ssg/content"]},
             "oval": {"type": "list", "elements": "str", "default": []},
             "platform": {"type": "str", "default": ""},
@@ -380,6 +388,7 @@ def _settings(params: J) -> Settings:
         dir=folder,
         profile=params["profile"],
         datastream=content if content == "auto" or params["profile"] == "none" else materialise(content, cache),
+        tailoring=materialise(params["tailoring"], cache) if params["tailoring"] else "",
         folders=params["content_folders"],
         oval=[materialise(source, cache) for source in params["oval"]],
         platform=params["platform"],

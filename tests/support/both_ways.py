@@ -89,13 +89,15 @@ class Ways:
             sandbox = self._sandbox(pathlib.Path(name))
             return sandbox.run(argv, timeout=self._timeout, readable=[stream], probe=False)
 
-    def evaluate(self, stream: str, profile: str, folder: pathlib.Path) -> Answers:
+    def evaluate(self, stream: str, profile: str, folder: pathlib.Path, tailoring: str = "") -> Answers:
         """Rule to its result and what else the report takes from it; how oscap ended, where it gave none."""
         sandbox = self._sandbox(folder)
         results = sandbox.path(f"{confine.OUT}/results.xml")
         argv = ["oscap", "xccdf", "eval", "--skip-validation", "--profile", profile, "--results", results, stream]
+        if tailoring:
+            argv[3:3] = ["--tailoring-file", tailoring]
         for _attempt in range(5):
-            done = sandbox.run(argv, timeout=self._timeout, readable=[stream])
+            done = sandbox.run(argv, timeout=self._timeout, readable=[stream, *filter(None, [tailoring])])
             if done.returncode not in _CRASHED:
                 break
         if done.returncode not in (0, 2):

@@ -33,6 +33,8 @@ class Settings:
     reuse: bool = True
     compile: bool = False
     """Whether data streams are cut to their profile before they are evaluated."""
+    tailoring: str = ""
+    """Path of an XCCDF 1.2 tailoring of the data stream; empty: none."""
     sample: float = 0.01
     """Share of the images, from 0 to 1, that are evaluated both ways."""
 
@@ -61,6 +63,7 @@ class Settings:
             "reuse": self.reuse,
             "compile": self.compile,
             "sample": self.sample,
+            "tailoring": self.tailoring,
         }
 
 

@@ -137,6 +137,8 @@ def _files(settings: Settings) -> dict[str, str]:
     files = {f"oval-{number}.xml": path for number, path in enumerate(settings.oval)}
     if settings.profile != "none" and settings.datastream != "auto":
         files["datastream.xml"] = settings.datastream
+    if settings.tailoring:
+        files["tailoring.xml"] = settings.tailoring
     return files
 
 

@@ -213,6 +213,7 @@ class ImageScan:
             "executor": "kubernetes",
             "reuse": False,
             "datastream": f"{WORK}/content/datastream.xml" if "datastream.xml" in names else settings.datastream,
+            "tailoring": f"{WORK}/content/tailoring.xml" if "tailoring.xml" in names else "",
             "oval": [f"{WORK}/content/oval-{number}.xml" for number in range(len(settings.oval))],
             "access": {**to_json(run.access), "authfile": ""},
             "resolved": {

@@ -56,7 +56,7 @@ def prepare(selected: Selected, folder: str, compiles: bool) -> Prepared:
     reason = ""
     if not compiles:
         reason = "compiling is switched off"
-    elif os.path.exists(os.path.join(folder, differs_name(info.sha256))):
+    elif os.path.exists(os.path.join(folder, differs_name(selected.contents[0].sha256))):
         reason = "compiled, it gave another answer once"
     elif profile is not None:
         try:

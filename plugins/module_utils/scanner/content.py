@@ -9,11 +9,12 @@ import dataclasses
 import hashlib
 import os
 
-from ..files import dumps
+from ..files import dumps, sha256_file
 from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError
 from .contentinfo import ContentInfo, Profile, choose_profile, content_info
 from .detect import cpe_matches, datastream_names, oval_platform_matches
 from .request import Request
+from .tailor import tailor
 
 DEFAULT_FOLDERS = ("/usr/share/xml/scap/ssg/content",)
 
@@ -68,13 +69,17 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
     contents: list[Content] = []
     profile = None
     if datastream != "none":
+        original, wanted = datastream, request.profile
+        if request.tailoring:
+            datastream, names = tailor(original, request.tailoring, request.cache)
+            wanted = names[0] if wanted in ("", "auto") and len(names) == 1 else wanted
         info = content_info(datastream, request.cache)
         if info.kind != "datastream":
             raise ScapError("content_unsupported", f"{datastream}: is OVAL, not a data stream; give it as scap_oval")
-        profile = choose_profile(info, request.profile, datastream)
+        profile = choose_profile(info, wanted, original)
         infos.append(info)
         contents.append(
-            Content("datastream", os.path.basename(datastream), profile.id, info.sha256, "", info.generated_at)
+            Content("datastream", os.path.basename(original), profile.id, info.sha256, "", info.generated_at)
         )
     for path in request.oval:
         info = content_info(path, request.cache)
@@ -82,6 +87,10 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
             raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL; give it as scap_content")
         infos.append(info)
         contents.append(Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at))
+    if request.tailoring and profile is not None:
+        contents[0] = dataclasses.replace(contents[0], sha256=sha256_file(original))
+        name, digest = os.path.basename(request.tailoring), sha256_file(request.tailoring)
+        contents.append(Content("tailoring", name, profile.id, digest))
     return Selected("" if datastream == "none" else datastream, profile, infos, list(request.oval), contents)
 
 

@@ -34,19 +34,20 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate the profile of `selected`; `oscap` is its version, `digest` the image's. Raises ScapError."""
     profile = selected.profile.id if selected.profile else ""
-    sha256 = selected.infos[0].sha256
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        known = beside.submit(_know, request, sandbox, oscap, selected.datastream, sha256, profile)
+        known = beside.submit(_know, request, sandbox, oscap, selected, profile)
         try:
             return _evaluate(request, sandbox, selected, oscap, digest, staging)
         finally:
             known.result()
 
 
-def _know(request: Request, sandbox: Sandbox, oscap: str, datastream: str, sha256: str, profile: str) -> None:
-    """What is found out once for a data stream: whether it is valid, and what its guide says."""
-    _validate(request, sandbox, oscap, datastream, sha256)
-    _keep_guide(request, sandbox, datastream, guide_name(sha256, profile), profile)
+def _know(request: Request, sandbox: Sandbox, oscap: str, selected: Selected, profile: str) -> None:
+    """What is found out once for a data stream: whether it is valid, and, of one that is not tailored, its guide."""
+    sha256 = selected.infos[0].sha256
+    _validate(request, sandbox, oscap, selected.datastream, sha256)
+    if sha256 == selected.contents[0].sha256:
+        _keep_guide(request, sandbox, selected.datastream, guide_name(sha256, profile), profile)
 
 
 def _evaluate(

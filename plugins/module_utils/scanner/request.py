@@ -55,6 +55,8 @@ class Request:
     """Whether an evidence of the same image and content makes a scan unnecessary."""
     compile: bool
     """Whether data streams are cut to their profile before they are evaluated."""
+    tailoring: str
+    """Path of an XCCDF 1.2 tailoring of the data stream; empty: none."""
     sample: float
     """Share of the images that are evaluated both ways, compiled and not."""
 
@@ -84,5 +86,6 @@ class Request:
             confined=field(data, "confined", bool, False),
             reuse=field(data, "reuse", bool, True),
             compile=field(data, "compile", bool, False),
+            tailoring=field(data, "tailoring", str, ""),
             sample=field(data, "sample", float, 0.0),
         )

@@ -10,10 +10,11 @@ import pathlib
 import re
 
 import pytest
-from ansible_collections.scap.images.plugins.module_utils.files import read_json
+from ansible_collections.scap.images.plugins.module_utils.files import read_json, sha256_file
 from ansible_collections.scap.images.plugins.module_utils.model import Evidence
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
 from ansible_collections.scap.images.plugins.module_utils.scanner.compiled import is_sampled
+from ansible_collections.scap.images.plugins.module_utils.scanner.tailor import tailor
 
 from tests.data import demo_images
 from tests.integration.inventory.lab import versions
@@ -24,7 +25,6 @@ SAMPLE = [
     ("1.3.7", "ssg-rhel8-ds.xml", "stig"),
     ("1.3.7", "ssg-ubuntu2004-ds.xml", "cis_level1_server"),
     ("1.4.2", "ssg-debian12-ds.xml", "anssi_bp28_enhanced"),
-    ("1.4.2", "ssg-sle15-ds.xml", "pci-dss-4"),
 ]
 PROFILE = "anssi_np_nt28_average"
 
@@ -105,3 +105,54 @@ def test_a_report_loses_nothing_and_a_false_answer_is_noticed(root: pathlib.Path
     assert not unproven(last)
     assert not last.content[0].compiled_sha256
     assert "gave another answer once" in next(check.detail for check in last.coverage if check.check == "compiled")
+
+
+TAILORING = """<t:Tailoring xmlns:t="http://checklists.nist.gov/xccdf/1.2" id="xccdf_org.example_tailoring_a">
+<t:version time="2026-01-01T00:00:00">1</t:version>
+<t:Profile id="xccdf_org.example_profile_ours" extends="xccdf_org.ssgproject.content_profile_anssi_np_nt28_high">
+<t:title>Ours</t:title>
+<t:select idref="xccdf_org.ssgproject.content_rule_package_telnetd_removed" selected="false"/>
+<t:select idref="xccdf_org.ssgproject.content_rule_sshd_set_keepalive" selected="true"/>
+<t:set-value idref="xccdf_org.ssgproject.content_value_var_sshd_set_keepalive">0</t:set-value>
+<t:refine-rule idref="xccdf_org.ssgproject.content_rule_file_permissions_etc_shadow" severity="high"/>
+</t:Profile></t:Tailoring>"""
+
+
+def test_a_tailoring_gives_what_oscap_makes_of_it(root: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (source,) = [path for path in both_ways.streams("1.3.7") if path.name == "ssg-debian11-ds.xml"]
+    stream = both_ways.everywhere(source, tmp_path)
+    tailoring = tmp_path / "tailoring.xml"
+    tailoring.write_text(TAILORING)
+    path, (name,) = tailor(str(stream), str(tailoring), str(tmp_path))
+    info = contentinfo.content_info(path)
+    chosen = contentinfo.choose_profile(info, name, path)
+    ways = both_ways.Ways("1.3.7", root, tmp_path)
+    compiled = ways.compiled(pathlib.Path(path), chosen, info.sha256)
+    ours = ways.evaluate(compiled, name, tmp_path / "ours")
+    bare = ways.evaluate(str(stream), name, tmp_path / "bare", str(tailoring))
+    assert ours == bare
+    assert list(ours) == chosen.rules
+    assert ours["xccdf_org.ssgproject.content_rule_file_permissions_etc_shadow"][1] == "high"
+
+
+def test_a_tailored_scan(tmp_path: pathlib.Path) -> None:
+    tailoring = tmp_path / "tailoring.xml"
+    tailoring.write_text(TAILORING)
+    scanner = Scanner(tmp_path / "scan")
+    image = f"oci:{demo_images.layout()}:legacy"
+    evidence = scanner.one(image, tailoring=str(tailoring), compile=True)
+    assert not evidence.error
+    assert not unproven(evidence)
+    assert [(content.kind, content.profile) for content in evidence.content] == [
+        ("datastream", "xccdf_org.example_profile_ours"),
+        ("tailoring", "xccdf_org.example_profile_ours"),
+    ]
+    digests = [
+        sha256_file(str(path)) for path in (both_ways.streams("1.3.7")[0].parent / evidence.content[0].id, tailoring)
+    ]
+    assert [content.sha256 for content in evidence.content] == digests
+    (entry,) = scanner.scan(image, tailoring=str(tailoring), compile=True).values()
+    assert entry.reused
+    tailoring.write_text(TAILORING.replace('selected="false"', 'selected="true"'))
+    (entry,) = scanner.scan(image, tailoring=str(tailoring), compile=True).values()
+    assert not entry.reused

@@ -15,6 +15,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.results.ruletext import given_rule, read_rule
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
 from ansible_collections.scap.images.plugins.module_utils.scanner.compile import Compiled, RefusedError, compile_stream
+from ansible_collections.scap.images.plugins.module_utils.scanner.tailor import tailor
 
 STREAM = """<?xml version="1.0" encoding="UTF-8"?>
 <ds:data-stream-collection xmlns:ds="http://scap.nist.gov/schema/scap/source/1.2"
@@ -198,3 +199,54 @@ def test_a_file_that_changes_is_noticed(tmp_path: pathlib.Path) -> None:
     path.write_text(STREAM)
     with pytest.raises(ScapError, match="changed while it was read"):
         compile_stream(str(path), "0" * 64, "p_profile_base", ["r1"], str(tmp_path / "cache"))
+
+
+TAILORING = """<?xml version="1.0" encoding="UTF-8"?>
+<t:Tailoring xmlns:t="http://checklists.nist.gov/xccdf/1.2" id="xccdf_a_tailoring_b">
+ <t:version time="2026-01-01T00:00:00">1</t:version><t:Profile id="p_profile_ours" extends="p_profile_base"><t:title>Ours</t:title>
+ <t:select idref="r1" selected="false"/><t:select idref="r3" selected="true"/></t:Profile></t:Tailoring>
+"""
+
+
+def _tailor(folder: pathlib.Path, text: str, stream: str = STREAM) -> tuple[str, list[str]]:
+    (folder / "content.xml").write_text(stream)
+    (folder / "tailoring.xml").write_text(text)
+    return tailor(str(folder / "content.xml"), str(folder / "tailoring.xml"), str(folder / "cache"))
+
+
+def test_a_tailored_profile_is_one_of_the_data_stream(tmp_path: pathlib.Path) -> None:
+    path, names = _tailor(tmp_path, TAILORING)
+    info = contentinfo.content_info(path)
+    assert names == ["p_profile_ours"]
+    assert contentinfo.choose_profile(info, "ours", path).rules == ["r3"]
+    assert [profile.id for profile in info.profiles][:-1] == [
+        profile.id for profile in contentinfo.content_info(str(tmp_path / "content.xml")).profiles
+    ]
+    made = compile_stream(path, info.sha256, names[0], ["r3"], str(tmp_path / "cache"))
+    assert {"p_profile_ours", "p_profile_base", "r3", "ocil"} <= _ids(made)
+    before = pathlib.Path(path).stat().st_mtime_ns
+    assert _tailor(tmp_path, TAILORING) == (path, names)
+    assert pathlib.Path(path).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "sentence"),
+    [
+        ('id="p_profile_ours"', 'id="p_profile_base"', "tailoring_malformed", "'p_profile_base' is missing or not new"),
+        ('extends="p_profile_base"', 'extends="r1"', "tailoring_malformed", "p_profile_ours extends 'r1'"),
+        ("t:Profile", "t:Other", "tailoring_malformed", "holds no profile"),
+        ("t:Tailoring", "t:Benchmark", "tailoring_malformed", "no XCCDF 1.2 Tailoring"),
+        ("</t:Tailoring>", "", "tailoring_malformed", "not well-formed"),
+        ("<t:Tailoring", "<!DOCTYPE a><t:Tailoring", "tailoring_malformed", "document type declaration"),
+    ],
+)
+def test_a_tailoring_that_is_none(tmp_path: pathlib.Path, old: str, new: str, code: str, sentence: str) -> None:
+    with pytest.raises(ScapError, match=sentence) as caught:
+        _tailor(tmp_path, TAILORING.replace(old, new))
+    assert caught.value.code == code
+    assert str(tmp_path / "tailoring.xml") in str(caught.value)
+
+
+def test_what_cannot_be_compiled_cannot_be_tailored(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ScapError, match=r"2 data streams.*cannot be tailored"):
+        _tailor(tmp_path, TAILORING, STREAM.replace("</ds:data-stream>", '</ds:data-stream><ds:data-stream id="t"/>'))
