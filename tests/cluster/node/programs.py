@@ -14,9 +14,14 @@ import hashlib
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from tests.cluster.node import golang
+
 _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _RUNC = "github.com/opencontainers/runc"
@@ -78,6 +83,10 @@ def _tools() -> pathlib.Path:
     return pathlib.Path(cache) / "scap-images" / "tools"
 
 
+def _go() -> str:
+    return golang.program(_tools())
+
+
 def _key(module: Module) -> str:
     """Twelve hexadecimal digits of all that a program of this module is made of."""
     digest = hashlib.sha256(f"{module.tags} {module.stamps}".encode())
@@ -96,10 +105,10 @@ def _compile(module: Module, package: str, program: pathlib.Path) -> None:
         print(f"building {program.name}", flush=True)
         with tempfile.TemporaryDirectory(dir=program.parent, prefix=".part-") as part:
             made = pathlib.Path(part) / program.name
-            argv = ["go", "build", "-trimpath", "-ldflags", _flags(module), "-o", str(made)]
+            argv = [_go(), "build", "-trimpath", "-ldflags", _flags(module), "-o", str(made)]
             if module.tags:
                 argv += ["-tags", module.tags]
-            environment = {**os.environ, "GOFLAGS": "-buildvcs=false"}
+            environment = {**os.environ, "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
             if module.static:
                 environment["CGO_ENABLED"] = "0"
             subprocess.run([*argv, package], cwd=HERE / module.folder, env=environment, check=True)
@@ -109,7 +118,7 @@ def _compile(module: Module, package: str, program: pathlib.Path) -> None:
 def _flags(module: Module) -> str:
     flags = ["-s", "-w"]
     if module.versioned:
-        argv = ["go", "list", "-m", "-f", "{{.Version}}", module.versioned]
+        argv = [_go(), "list", "-m", "-f", "{{.Version}}", module.versioned]
         done = subprocess.run(argv, cwd=HERE / module.folder, check=True, capture_output=True, text=True)
         version = done.stdout.strip()
         flags += [f"-X {variable}={version}" for variable in module.stamps]
