@@ -33,43 +33,77 @@ def binary() -> str | None:
     return found[-1] if found else shutil.which("kube-apiserver")
 
 
+class Server:
+    """An API server and its etcd, their data in `folder`."""
+
+    def __init__(self, program: str, folder: pathlib.Path) -> None:
+        etcd, peer, port = (_port() for _number in range(3))
+        (folder / "tokens.csv").write_text(f"{_TOKEN},admin,1,system:masters\n")
+        key = folder / "key.pem"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        self.options = {"host": f"https://127.0.0.1:{port}", "api_key": _TOKEN, "validate_certs": False}
+        self._etcd = f"http://127.0.0.1:{etcd}"
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands = {
+            "etcd": [
+                *("etcd", "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+                *("--listen-client-urls", self._etcd, "--advertise-client-urls", self._etcd),
+                *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
+            ],
+            "apiserver": [
+                *(program, f"--etcd-servers={self._etcd}", "--service-cluster-ip-range=10.96.0.0/16"),
+                *(f"--secure-port={port}", "--bind-address=127.0.0.1", f"--cert-dir={folder / 'certs'}"),
+                *(f"--token-auth-file={folder / 'tokens.csv'}", f"--service-account-key-file={key}"),
+                *(
+                    f"--service-account-signing-key-file={key}",
+                    "--service-account-issuer=https://kubernetes.default.svc",
+                ),
+                *("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"),
+            ],
+        }
+
+    def start(self) -> None:
+        """Both, ready for requests."""
+        self._spawn("etcd")
+        age(self._etcd)
+        self._spawn("apiserver")
+        _await(self.options)
+
+    def restart(self) -> None:
+        """Kill the API server as a crash does, and start it again; does not wait until it is ready."""
+        self._processes["apiserver"].kill()
+        self._processes["apiserver"].wait()
+        self._spawn("apiserver")
+
+    def stop(self) -> None:
+        for process in reversed(self._processes.values()):
+            process.terminate()
+            process.wait()
+
+    def _spawn(self, name: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                self._commands[name], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
+            )
+
+
+@contextlib.contextmanager
+def server(program: str, folder: pathlib.Path) -> t.Iterator[Server]:
+    """A server that runs."""
+    one = Server(program, folder)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
+
+
 @contextlib.contextmanager
 def running(program: str, folder: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
     """The authentication options of a server that runs, its data in `folder`."""
-    etcd, peer, port = (_port() for _number in range(3))
-    (folder / "tokens.csv").write_text(f"{_TOKEN},admin,1,system:masters\n")
-    key = folder / "key.pem"
-    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
-    commands = [
-        [
-            *("etcd", "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
-            *(
-                "--listen-client-urls",
-                f"http://127.0.0.1:{etcd}",
-                "--advertise-client-urls",
-                f"http://127.0.0.1:{etcd}",
-            ),
-            *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
-        ],
-        [
-            *(program, f"--etcd-servers=http://127.0.0.1:{etcd}", "--service-cluster-ip-range=10.96.0.0/16"),
-            *(f"--secure-port={port}", "--bind-address=127.0.0.1", f"--cert-dir={folder / 'certs'}"),
-            *(f"--token-auth-file={folder / 'tokens.csv'}", f"--service-account-key-file={key}"),
-            *(f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc"),
-            *("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"),
-        ],
-    ]
-    options = {"host": f"https://127.0.0.1:{port}", "api_key": _TOKEN, "validate_certs": False}
-    with contextlib.ExitStack() as stack:
-        for command in commands:
-            log = stack.enter_context((folder / f"{pathlib.Path(command[0]).name}.log").open("wb"))
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            if command[0] == "etcd":
-                age(f"http://127.0.0.1:{etcd}")
-        _await(options)
-        yield options
+    with server(program, folder) as one:
+        yield one.options
 
 
 def age(etcd: str) -> None:

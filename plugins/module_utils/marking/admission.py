@@ -83,6 +83,7 @@ def _policy(name: str, rules: list[J], spec: str, failure: str, exempt: t.Sequen
             "failurePolicy": failure,
             "paramKind": {"apiVersion": API_VERSION, "kind": "DeniedImages"},
             "matchConstraints": {"namespaceSelector": _outside(exempt), "resourceRules": rules},
+            "matchConditions": [expressions.match_condition(spec)],
             "variables": expressions.variables(spec),
             "validations": [
                 {

@@ -36,6 +36,60 @@ def _named(spec: str) -> str:
     return " + ".join(parts)
 
 
+_HOST = "'^([^/]*[.:][^/]*|localhost|[^/]*[A-Z][^/]*)/'"
+_PATH = "i.substring(i.indexOf('/'))"
+_PORTS = "".join(f".replace('{port}/', '/', 1)" for port in DEFAULT_PORTS)
+_HUB = " || ".join(f"i.startsWith('{name}/')" for name in DOCKER_HUB)
+
+
+def _digests(images: str) -> str:
+    """CEL of a list: the keys of those images that are named by a digest."""
+    return f"{images}.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"
+
+
+def _tagged(images: str) -> str:
+    """CEL of a list: the others, each with its tag."""
+    return (
+        f"{images}.filter(i, !i.contains('@'))"
+        ".map(i, i.substring(i.lastIndexOf('/') + 1).contains(':') ? i : i + ':latest')"
+    )
+
+
+def _canonical(tagged: str) -> str:
+    """CEL of a list: the canonical keys of images with tags."""
+    return (
+        f"{tagged}.map(i, i.matches({_HOST}) ? i : 'docker.io/' + i)"
+        f".map(i, (i.substring(0, i.indexOf('/')).lowerAscii() + {_PATH}){_PORTS})"
+        f".map(i, ({_HUB}) ? 'docker.io' + {_PATH} : i)"
+        ".map(i, i.matches('^docker[.]io/[^/]*$') ? 'docker.io/library' + i.substring(9) : i)"
+    )
+
+
+def _short(tagged: str) -> str:
+    """CEL of a list: those images with tags that name no registry."""
+    return f"{tagged}.filter(i, !i.matches({_HOST}))"
+
+
+def match_condition(spec: str) -> J:
+    """Whether a parameter object holds any image of the specification.
+
+    The API server evaluates it once for each parameter object, but validations and their messages once each, variables
+    included: for nearly every pod this is all that happens. It looks no closer: namespaces, exemptions and what a
+    pod named before are the variables' business.
+    """
+    names = [f"(has(s.{part}) ? s.{part}.filter(c, has(c.image)).map(c, c.image.trim()) : [])" for part in _LISTS]
+    names.append(
+        "(has(s.volumes) ? s.volumes.filter(v, has(v.image) && has(v.image.reference))"
+        ".map(v, v.image.reference.trim()) : [])"
+    )
+    held = ".exists(k, k in params.spec.images)"
+    expression = (
+        f"[{spec}].exists(s, [{' + '.join(names)}].exists(n, {_digests('n')}{held} ||"
+        f" [{_tagged('n')}].exists(t, {_canonical('t')}{held} || {_short('t')}{held})))"
+    )
+    return {"name": "names-a-marked-image", "expression": expression}
+
+
 def variables(spec: str) -> list[J]:
     """The variables that end in `denied`: the looked-up keys that the parameter object holds.
 
@@ -43,10 +97,6 @@ def variables(spec: str) -> list[J]:
     """
     old = spec.replace("object", "oldObject")
     here = _named("variables.spec")
-    host = "'^([^/]*[.:][^/]*|localhost|[^/]*[A-Z][^/]*)/'"
-    path = "i.substring(i.indexOf('/'))"
-    ports = "".join(f".replace('{port}/', '/', 1)" for port in DEFAULT_PORTS)
-    hub = " || ".join(f"i.startsWith('{name}/')" for name in DOCKER_HUB)
     system = " || ".join(f"request.namespace.startsWith('{prefix}')" for prefix in SYSTEM_PREFIXES)
     today = "has(object.metadata.creationTimestamp) ? string(object.metadata.creationTimestamp).substring(0, 10) : ''"
     steps = [
@@ -59,19 +109,10 @@ def variables(spec: str) -> list[J]:
             f"(request.operation == 'UPDATE' ? ({here}).filter(n, !(n in variables.before)) : ({here}))"
             ".map(n, n.split(' ', 3)[2].trim())",
         ),
-        (
-            "tagged",
-            "variables.images.filter(i, !i.contains('@'))"
-            ".map(i, i.substring(i.lastIndexOf('/') + 1).contains(':') ? i : i + ':latest')",
-        ),
+        ("tagged", _tagged("variables.images")),
         (
             "keys",
-            "variables.images.filter(i, i.contains('@')).map(i, i.substring(i.indexOf('@') + 1).lowerAscii())"
-            f" + variables.tagged.map(i, i.matches({host}) ? i : 'docker.io/' + i)"
-            f".map(i, (i.substring(0, i.indexOf('/')).lowerAscii() + {path}){ports})"
-            f".map(i, ({hub}) ? 'docker.io' + {path} : i)"
-            ".map(i, i.matches('^docker[.]io/[^/]*$') ? 'docker.io/library' + i.substring(9) : i)"
-            f" + variables.tagged.filter(i, !i.matches({host}))",
+            f"{_digests('variables.images')} + {_canonical('variables.tagged')} + {_short('variables.tagged')}",
         ),
         ("today", today),
         (
