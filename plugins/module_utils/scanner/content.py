@@ -13,6 +13,7 @@ from ..files import dumps, sha256_file
 from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError
 from .contentinfo import ContentInfo, Profile, choose_profile, content_info
 from .detect import cpe_matches, datastream_names, oval_platform_matches
+from .feed import check_feed
 from .request import Request
 from .tailor import tailor
 
@@ -114,7 +115,10 @@ def _find_datastream(request: Request, os_: OperatingSystem) -> str | Reason:
 
 
 def check_content(selected: Selected, os_: OperatingSystem, packages: list[Package]) -> list[Check]:
-    """Whether every file of the content set is for this OS: one Check a file, all called `content`."""
+    """Whether every file of the content set is for this OS, and each feed for its packages.
+
+    One Check a file, all called `content`, and a `feed` more for each OVAL file.
+    """
     checks = []
     for content, info in zip(selected.contents, selected.infos):
         if info.kind == "datastream":
@@ -128,6 +132,8 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
         relation = "is for" if passed else "is not for"
         detail = f"{content.id} {relation} {os_.label or 'an unknown OS'} (it names {names})"
         checks.append(Check("content", passed, detail))
+        if info.kind == "oval" and packages:
+            checks.append(check_feed(content, info.packages, info.keys, packages))
     if selected.oval and not packages:
         checks.append(Check("content", False, "no package is installed that an OVAL definition could be about"))
     return checks

@@ -17,11 +17,12 @@ import xml.parsers.expat.errors
 
 from ..files import read_json, sha256_file, write_json
 from ..model import J, RecordError, ScapError, field, strings
+from .feed import FeedTests
 from .texts import TextObjects
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_DEPTH = 200
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 
 _XCCDF = "http://checklists.nist.gov/xccdf/1.2"
 _OVAL = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
@@ -64,6 +65,10 @@ class ContentInfo:
     """Local names of the OVAL objects without their ending: rpminfo, textfilecontent54 ..."""
     texts: list[str] = dataclasses.field(default_factory=list)
     """The files that textfilecontent54 objects read, as texts.TextObjects writes them."""
+    packages: list[str] = dataclasses.field(default_factory=list)
+    """OVAL: the package names that are asked for, as feed.FeedTests writes them."""
+    keys: list[str] = dataclasses.field(default_factory=list)
+    """OVAL: the signature keys that are asked for, likewise."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> ContentInfo:
@@ -78,6 +83,8 @@ class ContentInfo:
             generated_at=field(data, "generated_at", str, ""),
             families=strings(data, "families"),
             texts=strings(data, "texts"),
+            packages=strings(data, "packages"),
+            keys=strings(data, "keys"),
         )
 
 
@@ -162,6 +169,7 @@ class _Reader:
         self._generated = ""
         self._families: set[str] = set()
         self._texts = TextObjects()
+        self._feed = FeedTests()
         self._kind = ""
 
     def read(self) -> ContentInfo:
@@ -192,6 +200,8 @@ class _Reader:
             generated_at=self._generated,
             families=sorted(self._families),
             texts=sorted(self._texts.found),
+            packages=sorted(self._feed.names),
+            keys=sorted(self._feed.keys),
         )
 
     def _doctype(self, *_unused: t.Any) -> None:
@@ -208,6 +218,8 @@ class _Reader:
         space, _unused, local = name.rpartition(" ")
         stack.append(local)
         self._texts.start(local, attributes)
+        if self._kind == "oval":
+            self._feed.start(local, attributes)
         if space == _XCCDF:
             self._start_xccdf(local, attributes)
         elif local.endswith("_object"):
@@ -270,10 +282,12 @@ class _Reader:
         if self._text is not None:
             self._text.append(data)
         self._texts.characters(data)
+        self._feed.characters(data)
 
     def _end(self, name: str) -> None:
         local = self._stack.pop()
         self._texts.end(local)
+        self._feed.end(local)
         if self._text is not None:
             text, self._text = "".join(self._text).strip()[:1000], None
             if local == "platform":

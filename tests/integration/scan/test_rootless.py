@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import typing as t
@@ -61,7 +63,9 @@ def home() -> t.Iterator[pathlib.Path]:
 def _end_processes() -> None:
     """podman keeps a process that holds the user's namespace, with the ids of when it was made; and folders for it."""
     number = pwd.getpwnam(USER).pw_uid
-    subprocess.run(["pkill", "-KILL", "-U", str(number)], check=False)
+    for note in pathlib.Path(f"/tmp/podman-run-{number}").rglob("pause.pid"):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(note.read_text()), signal.SIGKILL)
     for name in ("podman-run", "containers-user", "storage-run"):
         shutil.rmtree(f"/tmp/{name}-{number}", ignore_errors=True)
 
