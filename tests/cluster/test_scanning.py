@@ -15,6 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError
+from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_compiled
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scanner.pod import RUNGS, USERNS
@@ -69,6 +70,52 @@ def test_many_at_a_time_scanned_once(place: scanning.Scanning, settings: Setting
     assert (place.client.requests - before) / 8 <= 12
     second = place.scan(images, settings)
     assert [found.reused for found in second] == [True] * 8
+
+
+def test_content_that_was_found_valid_is_compiled_once_for_all_pods(
+    place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path
+) -> None:
+    """The first pod compiles it; later ones get what the controller compiled, a fraction, and give the same answers."""
+    settings = dataclasses.replace(settings, compile=True, sample=0.0)
+    images = [
+        place.pushed(tiny.layout(tmp_path / f"c{n}", {"etc/compiled": str(n)}), f"compiled-{n}:1") for n in range(3)
+    ]
+    sent: dict[str, list[str]] = {name: [] for name in ("first", "then", "sampled")}
+    found = {}
+    pathlib.Path(settings.cache).mkdir()
+    for name, image, share in zip(sent, images, (0.0, 0.0, 1.0)):
+        run = dataclasses.replace(settings, sample=share)
+        sent[name] = sorted(_content(image, run))
+        (found[name],) = place.scan([image], run)
+    assert [entry.evidence.error for entry in found.values()] == [None] * 3
+    for entry in found.values():
+        assert [check for check in entry.evidence.coverage if not check.passed] == []
+    assert sent == {
+        "first": ["datastream.xml"],
+        "then": ["compiled.json", "compiled.xml"],
+        "sampled": ["datastream.xml"],
+    }
+    contents = [[(it.sha256, it.compiled_sha256) for it in entry.evidence.content] for entry in found.values()]
+    assert contents[0] == contents[1] == contents[2]
+    assert contents[0][0][1]
+    first, then, sampled = (_rules(entry.path) for entry in found.values())
+    assert first == then == sampled
+    assert any(rule["description"] and rule["fix"] for rule in first)
+    assert "both_ways" in [check.check for check in found["sampled"].evidence.coverage]
+    assert "texts.json.gz" not in [file.name for file in found["then"].evidence.files]
+
+
+def _content(image: Image, settings: Settings) -> list[str]:
+    """Names of the content that this image's pod would get."""
+    precompiled = kubernetes_compiled.precompile(settings)
+    if precompiled is not None and kubernetes_compiled.is_enough(precompiled, image, settings):
+        return list(precompiled.files)
+    return ["datastream.xml"]
+
+
+def _rules(folder: str) -> list[dict[str, t.Any]]:
+    with gzip.open(pathlib.Path(folder) / "results.json.gz") as stream:
+        return list(json.load(stream)["rules"])
 
 
 def test_what_a_dead_controller_left_is_collected(

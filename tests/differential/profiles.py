@@ -147,7 +147,9 @@ def run(table: pathlib.Path, jobs: int, wanted: t.Callable[[Row], bool] = lambda
                 todo = [
                     profile for profile in info.profiles if (row, profile.id.rpartition("_profile_")[2]) not in done
                 ]
-                for line in pool.map(lambda profile, row=row: compare(lab, row, profile), todo):
+                waiting = [pool.submit(compare, lab, row, profile) for profile in todo]
+                for future in concurrent.futures.as_completed(waiting):
+                    line = future.result()
                     known.append(line)
                     out.write(json.dumps(line) + "\n")
                     out.flush()

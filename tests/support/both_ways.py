@@ -56,7 +56,7 @@ class Difference:
 class Ways:
     """One root and one oscap; evaluates both ways."""
 
-    def __init__(self, version: str, root: pathlib.Path, work: pathlib.Path, timeout: float = 600.0) -> None:
+    def __init__(self, version: str, root: pathlib.Path, work: pathlib.Path, timeout: float = 90.0) -> None:
         self.version = version
         self._root = root
         self._work = work
@@ -98,7 +98,7 @@ class Ways:
             argv[3:3] = ["--tailoring-file", tailoring]
         for _attempt in range(5):
             done = sandbox.run(argv, timeout=self._timeout, readable=[stream, *filter(None, [tailoring])])
-            if done.returncode not in _CRASHED:
+            if done.returncode not in _CRASHED and not done.timed_out:
                 break
         if done.returncode not in (0, 2):
             return {"": ("none", str(done.returncode), done.error.rpartition("|")[2].strip())}

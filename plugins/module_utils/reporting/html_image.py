@@ -198,7 +198,9 @@ def _facts(verdict: Verdict, image: Image | None, mark: Mark | None, evidence: s
         ("Rule results", ", ".join(f"{number} {name}" for name, number in verdict.rules.items() if number)),
         ("Scan", f"{scan.executor} ({scan.rung}), oscap {scan.oscap or '-'}, {scan.seconds:.1f} s"),
     ]
-    rows += [("Content", f"{it.id} {it.profile} sha256:{it.sha256}") for it in verdict.content]
+    for it in verdict.content:
+        compiled = f", evaluated as compiled sha256:{it.compiled_sha256}" if it.compiled_sha256 else ""
+        rows.append(("Content", f"{it.id} {it.profile} sha256:{it.sha256}{compiled}"))
     if image is not None:
         names = [name for name in image.references if name != verdict.image.reference]
         rows.append(("Also known as", ", ".join(names[:50])))

@@ -53,6 +53,8 @@ def accept(outcome: Outcome, settings: Settings, executor: str) -> tuple[Evidenc
         evidence = _failed(outcome, executor)
     else:
         evidence = _prove(staging)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(staging, TEXTS))
     files = [
         StoredFile(name, sha256_file(os.path.join(staging, name)), os.path.getsize(os.path.join(staging, name)))
         for name in sorted(os.listdir(staging))
@@ -111,12 +113,11 @@ def _parse(staging: str) -> tuple[Results, list[Check]]:
 
 
 def _texts(staging: str) -> dict[str, str] | None:
-    """What the original content says of the rules, taken out of the staging folder; None where the results say it."""
+    """What the original content says of the rules; None where the results say it."""
     path = os.path.join(staging, TEXTS)
     if not os.path.exists(path):
         return None
     texts: dict[str, str] = read_json(path)
-    os.unlink(path)
     return texts
 
 

@@ -24,6 +24,7 @@ from ..scanner.acquire import Access
 from ..scanner.pod import PULL, RUNGS
 from . import zipapp
 from .interface import Executor, Outcome, Settings
+from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
 from .kubernetes_job import PodOptions, Work, job
 from .kubernetes_pods import Pods
@@ -96,7 +97,9 @@ class KubernetesExecutor(Executor):
         namespace = options.pods.namespace
         try:
             program, owner = upload_program(self._client, namespace, zipapp.build())
-            uploaded = upload(self._client, namespace, _files(settings))
+            precompiled = precompile(settings)
+            files = {**_files(settings), **(precompiled.files if precompiled else {})}
+            uploaded = upload(self._client, namespace, files)
             pods = Pods(self._client, namespace)
             pods.start()
         except KubeError as error:
@@ -115,6 +118,7 @@ class KubernetesExecutor(Executor):
             program=program,
             owner=owner,
             content=uploaded,
+            precompiled=precompiled,
             pods=pods,
             window=window,
             ladder=Ladder(options.rungs),

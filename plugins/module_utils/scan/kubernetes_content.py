@@ -28,9 +28,10 @@ class Uploaded(t.NamedTuple):
 
     files: dict[str, J]
     """Name to `sha256` and `pieces` (paths in the pod)."""
-    maps: list[str]
-    sizes: int
-    """Bytes of all files, unpacked."""
+    maps: dict[str, list[str]]
+    """Name to the ConfigMaps that hold it."""
+    sizes: dict[str, int]
+    """Name to bytes, unpacked."""
 
 
 def upload_program(client: Client, namespace: str, data: bytes) -> tuple[str, str]:
@@ -41,14 +42,14 @@ def upload_program(client: Client, namespace: str, data: bytes) -> tuple[str, st
 
 def upload(client: Client, namespace: str, paths: t.Mapping[str, str]) -> Uploaded:
     """Put files there, name to path; ScapError where one is too large."""
-    found = Uploaded({}, [], 0)
-    total = 0
+    found = Uploaded({}, {}, {})
     for name, path in paths.items():
         sha256 = sha256_file(path)
         pieces: list[str] = []
         with open(path, "rb") as stream:
             plain = stream.read()
-        total += len(plain)
+        found.sizes[name] = len(plain)
+        found.maps[name] = []
         packed = gzip.compress(plain, 6, mtime=0)
         if len(packed) > PIECE * MAX_PIECES:
             raise ScapError(
@@ -59,10 +60,10 @@ def upload(client: Client, namespace: str, paths: t.Mapping[str, str]) -> Upload
         for number, start in enumerate(range(0, len(packed), PIECE)):
             key = f"{sha256[:16]}-{number:02d}"
             _put(client, namespace, f"content-{key}", key, packed[start : start + PIECE])
-            found.maps.append(f"content-{key}")
+            found.maps[name].append(f"content-{key}")
             pieces.append(f"{CONTENT}/{key}")
         found.files[name] = {"sha256": sha256, "pieces": pieces}
-    return found._replace(sizes=total)
+    return found
 
 
 def _put(client: Client, namespace: str, name: str, key: str, data: bytes) -> str:

@@ -19,10 +19,11 @@ from ..kube.errors import KubeError
 from ..model import Image, J, ScapError, to_json
 from ..reference import parse
 from ..scanner.acquire import Access
-from ..scanner.compiled import DIFFERS
+from ..scanner.compiled import DIFFERS, TEXTS
 from ..scanner.pod import PULL, RUNGS, WORK
 from . import kubernetes_evidence as evidence
 from .interface import Outcome, Settings
+from .kubernetes_compiled import FACTS, REPLACED, STREAM, Precompiled, is_enough
 from .kubernetes_content import Uploaded
 from .kubernetes_job import PodOptions, Work, job
 from .kubernetes_pods import Pods, PodState
@@ -51,6 +52,7 @@ class Run:
     program: str
     owner: str
     content: Uploaded
+    precompiled: Precompiled | None
     pods: Pods
     window: Window
     ladder: Ladder
@@ -103,7 +105,11 @@ class ImageScan:
         self._run = run
         self._image = image
         self._put = put
-        self._memory = max(_GIB, 8 * run.content.sizes + _GIB)
+        self._compiled = is_enough(run.precompiled, image, run.settings)
+        unused = REPLACED if self._compiled else (STREAM, FACTS)
+        self._names = [name for name in run.content.files if name not in unused]
+        self._size = sum(run.content.sizes[name] for name in self._names)
+        self._memory = _GIB if self._compiled and not run.settings.oval else 8 * self._size + _GIB
         self._tried: list[str] = []
 
     def run(self) -> None:
@@ -188,9 +194,7 @@ class ImageScan:
 
     def _work(self, name: str, rung: str) -> Work:
         run, image = self._run, self._image
-        size = (
-            run.content.sizes + _GIB + (2 * image.size if rung == PULL else 0) + (0 if rung == RUNGS[0] else 4 * _GIB)
-        )
+        size = self._size + _GIB + (2 * image.size if rung == PULL else 0) + (0 if rung == RUNGS[0] else 4 * _GIB)
         seconds = int(4 * run.settings.timeout) + 600 + run.options.hold
         return Work(
             name=name,
@@ -199,7 +203,7 @@ class ImageScan:
             memory=self._memory,
             storage=size,
             spec=self._spec(rung),
-            maps=run.content.maps,
+            maps=[entry for name in self._names for entry in run.content.maps[name]],
             program=run.program,
             owner=run.owner,
             seconds=seconds,
@@ -207,12 +211,14 @@ class ImageScan:
 
     def _spec(self, rung: str) -> J:
         run, image, settings = self._run, self._image, self._run.settings
-        names = run.content.files
+        names = {name: run.content.files[name] for name in self._names}
+        stream = next((name for name in (STREAM, "datastream.xml") if name in names), "")
         request = {
             **settings.request(image),
             "executor": "kubernetes",
             "reuse": False,
-            "datastream": f"{WORK}/content/datastream.xml" if "datastream.xml" in names else settings.datastream,
+            "datastream": f"{WORK}/content/{stream}" if stream else settings.datastream,
+            "compiled": f"{WORK}/content/{FACTS}" if FACTS in names else "",
             "tailoring": f"{WORK}/content/tailoring.xml" if "tailoring.xml" in names else "",
             "oval": [f"{WORK}/content/oval-{number}.xml" for number in range(len(settings.oval))],
             "access": {**to_json(run.access), "authfile": ""},
@@ -335,6 +341,8 @@ class ImageScan:
                 raise ScapError(str(answer.get("code") or "scanner_failed"), str(answer.get("problem") or "no word"))
             origin = {"fingerprint": run.fingerprint, "pod": state.name, "node": state.node, "rung": rung}
             write_json(os.path.join(fetched.staging, ORIGIN), {**origin, "tried": self._tried})
+            if self._compiled and run.precompiled is not None:
+                shutil.copyfile(run.precompiled.texts, os.path.join(fetched.staging, TEXTS))
             run.ladder.worked(rung)
             run.window.widen(run.window.limit if run.window.size == 1 else 0)
             outcome = Outcome(self._image, staging=fetched.staging, key=str(answer.get("key") or ""))

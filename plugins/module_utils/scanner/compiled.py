@@ -15,6 +15,7 @@ import os
 import shutil
 import xml.parsers.expat
 
+from ..files import sha256_file
 from ..model import Check, J
 from .compile import Compiled, RefusedError, compile_stream
 from .content import Selected
@@ -50,6 +51,18 @@ def differs_name(sha256: str) -> str:
     return f"{sha256}{DIFFERS}"
 
 
+def given(selected: Selected) -> Prepared:
+    """The data stream of `selected`, which somebody else has compiled."""
+    return _prepared(selected, Compiled(selected.datastream, sha256_file(selected.datastream), ""))
+
+
+def _prepared(selected: Selected, made: Compiled) -> Prepared:
+    detail = (
+        f"{selected.contents[0].id} was evaluated as it is compiled to {selected.contents[0].profile}: {made.sha256}"
+    )
+    return Prepared(made.path, made, Check("compiled", True, detail))
+
+
 def prepare(selected: Selected, folder: str, compiles: bool) -> Prepared:
     """Compile the data stream of `selected` into `folder`, where that is wanted, possible and safe."""
     path, info, profile = selected.datastream, selected.infos[0], selected.profile
@@ -64,8 +77,7 @@ def prepare(selected: Selected, folder: str, compiles: bool) -> Prepared:
         except RefusedError as refused:
             reason = str(refused)
         else:
-            detail = f"{os.path.basename(path)} was evaluated as it is compiled to {profile.id}: {made.sha256}"
-            return Prepared(made.path, made, Check("compiled", True, detail))
+            return _prepared(selected, made)
     return Prepared(path, None, Check("compiled", True, f"the data stream itself was evaluated: {reason}"))
 
 
@@ -126,5 +138,5 @@ def _answers(path: str) -> dict[str, tuple[str, ...]]:
 
 def keep_texts(prepared: Prepared, staging: str) -> None:
     """Put what the report needs of the rules beside results that do not hold it."""
-    if prepared.compiled is not None:
+    if prepared.compiled is not None and prepared.compiled.texts:
         shutil.copyfile(prepared.compiled.texts, os.path.join(staging, TEXTS))

@@ -9,8 +9,8 @@ import dataclasses
 import hashlib
 import os
 
-from ..files import dumps, sha256_file
-from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError
+from ..files import dumps, read_json, sha256_file
+from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError, field
 from .contentinfo import ContentInfo, Profile, choose_profile, content_info
 from .detect import cpe_matches, datastream_names, oval_platform_matches
 from .feed import check_feed
@@ -69,7 +69,12 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
     infos: list[ContentInfo] = []
     contents: list[Content] = []
     profile = None
-    if datastream != "none":
+    if request.compiled:
+        facts = read_json(request.compiled)
+        infos.append(ContentInfo.from_json(field(facts, "info", dict)))
+        contents += [Content.from_json(content) for content in field(facts, "contents", list)]
+        profile = infos[0].profiles[0]
+    elif datastream != "none":
         original, wanted = datastream, request.profile
         if request.tailoring:
             datastream, names = tailor(original, request.tailoring, request.cache)
@@ -88,7 +93,7 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
             raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL; give it as scap_content")
         infos.append(info)
         contents.append(Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at))
-    if request.tailoring and profile is not None:
+    if request.tailoring and profile is not None and not request.compiled:
         contents[0] = dataclasses.replace(contents[0], sha256=sha256_file(original))
         name, digest = os.path.basename(request.tailoring), sha256_file(request.tailoring)
         contents.append(Content("tailoring", name, profile.id, digest))
@@ -120,7 +125,8 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
     One Check a file, all called `content`, and a `feed` more for each OVAL file.
     """
     checks = []
-    for content, info in zip(selected.contents, selected.infos):
+    files = [content for content in selected.contents if content.kind != "tailoring"]
+    for content, info in zip(files, selected.infos):
         if info.kind == "datastream":
             passed = cpe_matches(os_, info.platforms)
             names = ", ".join(sorted(info.platforms)[:3]) or "no platform"

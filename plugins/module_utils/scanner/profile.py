@@ -11,7 +11,7 @@ import os
 
 from ..files import write_whole
 from ..model import Check, guide_name
-from .compiled import ORIGINAL_RESULTS, compare, is_sampled, keep_texts, prepare
+from .compiled import ORIGINAL_RESULTS, compare, given, is_sampled, keep_texts, prepare
 from .confine import Sandbox
 from .content import Selected
 from .evaluate import Evaluation, evaluate_xccdf, generate_guide, validate
@@ -34,6 +34,8 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate the profile of `selected`; `oscap` is its version, `digest` the image's. Raises ScapError."""
     profile = selected.profile.id if selected.profile else ""
+    if request.compiled:
+        return _evaluate(request, sandbox, selected, oscap, digest, staging)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         known = beside.submit(_know, request, sandbox, oscap, selected, profile)
         try:
@@ -54,13 +56,14 @@ def _evaluate(
     request: Request, sandbox: Sandbox, selected: Selected, oscap: str, digest: str, staging: str
 ) -> Evaluated:
     profile = selected.profile.id if selected.profile else ""
-    prepared = prepare(selected, request.cache or os.path.join(sandbox.home, "compiled"), request.compile)
+    folder = request.cache or os.path.join(sandbox.home, "compiled")
+    prepared = given(selected) if request.compiled else prepare(selected, folder, request.compile)
     checks = [prepared.check]
     if prepared.compiled is not None:
         _validate(request, sandbox, oscap, prepared.datastream, prepared.compiled.sha256)
     keep_texts(prepared, staging)
     evaluations = [evaluate_xccdf(sandbox, prepared.datastream, profile, request.timeout)]
-    if prepared.compiled is not None and is_sampled(digest, request.sample):
+    if prepared.compiled is not None and not request.compiled and is_sampled(digest, request.sample):
         original = evaluate_xccdf(sandbox, selected.datastream, profile, request.timeout, ORIGINAL_RESULTS)
         check = compare(*(os.path.join(sandbox.out, entry.results) for entry in (*evaluations, original)))
         checks.append(check)

@@ -57,6 +57,9 @@ class Request:
     """Whether data streams are cut to their profile before they are evaluated."""
     tailoring: str
     """Path of an XCCDF 1.2 tailoring of the data stream; empty: none."""
+    compiled: str
+    """Path of what is known of the data stream that `datastream` was compiled from by somebody else; empty: it is
+    the original."""
     sample: float
     """Share of the images that are evaluated both ways, compiled and not."""
 
@@ -87,5 +90,6 @@ class Request:
             reuse=field(data, "reuse", bool, True),
             compile=field(data, "compile", bool, False),
             tailoring=field(data, "tailoring", str, ""),
+            compiled=field(data, "compiled", str, ""),
             sample=field(data, "sample", float, 0.0),
         )

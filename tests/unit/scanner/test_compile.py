@@ -203,7 +203,8 @@ def test_a_file_that_changes_is_noticed(tmp_path: pathlib.Path) -> None:
 
 TAILORING = """<?xml version="1.0" encoding="UTF-8"?>
 <t:Tailoring xmlns:t="http://checklists.nist.gov/xccdf/1.2" id="xccdf_a_tailoring_b">
- <t:version time="2026-01-01T00:00:00">1</t:version><t:Profile id="p_profile_ours" extends="p_profile_base"><t:title>Ours</t:title>
+ <t:version time="2026-01-01T00:00:00">1</t:version>
+ <t:Profile id="p_profile_ours" extends="p_profile_base"><t:title>Ours</t:title>
  <t:select idref="r1" selected="false"/><t:select idref="r3" selected="true"/></t:Profile></t:Tailoring>
 """
 

@@ -36,7 +36,8 @@ class Compiled:
     path: str
     sha256: str
     texts: str
-    """Path of the texts: a JSON object, rule id to its XCCDF element inside an element that declares its prefixes."""
+    """Path of the texts: a JSON object, rule id to its XCCDF element inside an element that declares its prefixes.
+    Empty where they are somewhere else."""
 
 
 def compile_stream(path: str, sha256: str, profile: str, rules: t.Sequence[str], folder: str) -> Compiled:
