@@ -12,6 +12,9 @@ from ..kube.errors import KubeError
 from ..kube.protobuf import Shape
 from .checkpoint import Checkpoints
 
+PAGE = 1000
+"""Objects of one request: fewer cost the server more, and what is kept of them is small."""
+
 QUIET_SECONDS = 0.25
 """A watch that says nothing for so long after its events has caught up; what is late is read by the next run."""
 
@@ -34,7 +37,6 @@ class Listing:
         *,
         params: t.Mapping[str, str] | None = None,
         shape: Shape | None = None,
-        page: int = 1000,
     ) -> None:
         self.client = client
         self.store = store
@@ -42,7 +44,6 @@ class Listing:
         self.extract = extract
         self.params = dict(params or {})
         self.shape = shape
-        self.page = page
         self.incremental = False
 
     @property
@@ -66,7 +67,7 @@ class Listing:
         rows: dict[str, t.Any] = {}
         version = ""
         self.incremental = False
-        for page in self.client.list_pages(self.path, self.page, params=self.params, shape=self.shape):
+        for page in self.client.list_pages(self.path, PAGE, params=self.params, shape=self.shape):
             if page.restarted:
                 rows.clear()
             for thing in page.objects:

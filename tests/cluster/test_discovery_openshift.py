@@ -1,0 +1,157 @@
+"""Discovery in OpenShift's own records, on a real aggregated API server: pages, changes meanwhile, what has expired."""
+
+from __future__ import annotations
+
+import base64
+import json
+import lzma
+import pathlib
+import typing as t
+import urllib.request
+
+import pytest
+from ansible_collections.scap.images.plugins.module_utils.discovery import listing, openshift
+from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
+
+from tests.support import kube, shared_data
+
+GROUP = "/apis/image.openshift.io/v1"
+IMAGES = f"{GROUP}/images"
+MADE = {"made-by": "test-discovery-openshift"}
+OURS = {"labelSelector": "made-by=test-discovery-openshift"}
+J = t.Dict[str, t.Any]
+
+
+def _digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def _image(number: int) -> J:
+    name = _digest(number)
+    return {
+        "apiVersion": "image.openshift.io/v1",
+        "kind": "Image",
+        "metadata": {"name": name, "labels": MADE, "annotations": {"images.openshift.io/deny-execution": "true"}},
+        "dockerImageReference": f"registry.example/team/app@{name}",
+        "dockerImageMetadata": {"Architecture": "amd64", "Os": "linux", "Size": 7, "Config": {"Labels": {"a": "b"}}},
+    }
+
+
+@pytest.fixture
+def api(cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[kube.Cluster]:
+    monkeypatch.setattr(listing, "PAGE", 7)
+    cluster.admin.request("DELETE", IMAGES, params=OURS)
+    yield cluster
+    cluster.admin.request("DELETE", IMAGES, params=OURS)
+
+
+def _discover(cluster: kube.Cluster, folder: pathlib.Path | None = None, **options: t.Any) -> J:
+    defaults = {name: option.get("default") for name, option in ARGUMENTS.items()}
+    given = {"kubeconfig": cluster.kubeconfig, "sources": [{"type": "openshift"}], "infrastructure": True}
+    found = run({**defaults, **given, "dir": str(folder) if folder else None, **options}, False)
+    found["digests"] = {image["digest"] for image in found["images"]}
+    return found
+
+
+def _ours(cluster: kube.Cluster) -> set[str]:
+    return {thing["metadata"]["name"] for thing in cluster.admin.get(IMAGES)["items"]}
+
+
+def test_images_streams_and_tags(api: kube.Cluster) -> None:
+    with api.namespace() as namespace:
+        base = f"{GROUP}/namespaces/{namespace}"
+        meta = {"apiVersion": "image.openshift.io/v1", "metadata": {"name": "app", "namespace": namespace}}
+        api.admin.create(f"{base}/imagestreams", {**meta, "kind": "ImageStream"})
+        for number in (1, 2):
+            mapping = {**meta, "kind": "ImageStreamMapping", "tag": "v1", "image": _image(number)}
+            api.admin.create(f"{base}/imagestreammappings", mapping)
+        by = {image["digest"]: image for image in _discover(api, namespaces=[namespace])["images"]}
+        api.admin.delete(f"{base}/imagestreams/app")
+    assert set(by) == {_digest(1), _digest(2)}
+    new, old = by[_digest(2)], by[_digest(1)]
+    tag = f"docker://image-registry.openshift-image-registry.svc:5000/{namespace}/app:v1"
+    assert (tag in new["references"], tag in old["references"]) == (True, False)
+    assert [place["name"] for place in new["workloads"]] == ["app:v1"]
+    assert (new["platform"], new["size"], new["labels"]) == ("linux/amd64", 7, {"a": "b"})
+    assert new["annotations"] == {"images.openshift.io/deny-execution": "true"}
+
+
+def test_changes_while_it_pages_are_seen_by_the_next_run(
+    api: kube.Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        api.admin.create(IMAGES, _image(number))
+    rows = openshift._image_row
+    seen: list[int] = []
+
+    def meanwhile(thing: J) -> t.Any:
+        seen.append(1)
+        if len(seen) == 3:
+            api.admin.create(IMAGES, _image(50))
+            api.admin.delete(f"{IMAGES}/{_digest(15)}")
+        return rows(thing)
+
+    monkeypatch.setattr(openshift, "_image_row", meanwhile)
+    first = _discover(api, tmp_path)
+    assert {_digest(number) for number in range(20) if number != 15} <= first["digests"]
+    again = _discover(api, tmp_path)
+    assert again["summary"]["sources"][0]["mode"] == "incremental"
+    assert again["summary"]["sources"][0]["requests"] <= 3
+    assert again["digests"] == _ours(api)
+
+
+def test_pages_that_expire_and_a_checkpoint_that_is_too_old(
+    api: kube.Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """etcd forgets its past between two pages: the continue token is answered with 410, and nothing is lost."""
+    for number in range(30):
+        api.admin.create(IMAGES, _image(number))
+    rows = openshift._image_row
+    seen: list[int] = []
+
+    def meanwhile(thing: J) -> t.Any:
+        seen.append(1)
+        if len(seen) == 3:
+            api.admin.create(IMAGES, _image(60))
+            _forget_the_past(api)
+        return rows(thing)
+
+    monkeypatch.setattr(openshift, "_image_row", meanwhile)
+    first = _discover(api, tmp_path)
+    assert {_digest(number) for number in range(30)} <= first["digests"]
+    assert _discover(api, tmp_path)["digests"] == _ours(api)
+    for path in (tmp_path / "discovery").glob("*.jsonl"):
+        head, _newline, rest = path.read_text().partition("\n")
+        version = head.partition('"resource_version":"')[2].partition('"')[0]
+        path.write_text(head.replace(f'"resource_version":"{version}"', '"resource_version":"1"') + "\n" + rest)
+    found = _discover(api, tmp_path)
+    assert (found["summary"]["sources"][0]["mode"], found["digests"]) == ("full", _ours(api))
+
+
+def _forget_the_past(cluster: kube.Cluster) -> None:
+    etcd = f"http://127.0.0.1:{cluster.place.ports['etcd']}/v3/kv"
+
+    def ask(what: str, body: J) -> J:
+        with urllib.request.urlopen(urllib.request.Request(f"{etcd}/{what}", json.dumps(body).encode())) as answer:
+            return dict(json.load(answer))
+
+    key = base64.b64encode(b"age").decode()
+    revision = ask("range", {"key": key})["header"]["revision"]
+    ask("compaction", {"revision": revision, "physical": True})
+
+
+def test_the_recorded_images_are_all_found(api: kube.Cluster) -> None:
+    path = shared_data.path("api", "openshift4", "apis_image.openshift.io_v1_images_limit_1000.json.xz")
+    recorded = json.loads(lzma.decompress(path.read_bytes()))["items"]
+    for entry in recorded:
+        metadata = {"name": entry["metadata"]["name"], "annotations": entry["metadata"].get("annotations", {})}
+        body = {**entry, "apiVersion": "image.openshift.io/v1", "kind": "Image"}
+        api.admin.create(IMAGES, {**body, "metadata": {**metadata, "labels": MADE}})
+    everything = _discover(api)
+    assert len(recorded) == 202
+    assert {entry["metadata"]["name"] for entry in recorded} <= everything["digests"]
+    usual = _discover(api, infrastructure=False)
+    excluded = {
+        record["reference"] for record in usual["skipped"] if record["reason"].startswith("excluded: OpenShift")
+    }
+    assert len(excluded) + len(usual["digests"] & {entry["metadata"]["name"] for entry in recorded}) == 202
