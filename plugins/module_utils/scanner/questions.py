@@ -47,16 +47,16 @@ class Answers:
     """(family, entity to value) of each collected item of the wanted families that exists."""
 
 
-def document(questions: t.Sequence[Question]) -> str:
-    """OVAL definitions that ask these questions in their order."""
+def sections(questions: t.Sequence[Question]) -> dict[str, str]:
+    """`definitions`, `tests` and `objects` that ask these questions in their order, without their containers."""
     definitions: list[str] = []
     tests: list[str] = []
     objects: list[str] = []
     for number, question in enumerate(questions, 1):
         title, family, space = xml.sax.saxutils.escape(question.title), question.family, question.namespace
         definitions.append(
-            f'<definition class="inventory" id="oval:scap-images:def:{number}" version="1"><metadata><title>'
-            f"{title}</title><description>probe</description></metadata>"
+            f'<definition xmlns="{DEFINITIONS}" class="inventory" id="oval:scap-images:def:{number}" version="1">'
+            f"<metadata><title>{title}</title><description>probe</description></metadata>"
             f'<criteria><criterion test_ref="oval:scap-images:tst:{number}"/></criteria></definition>'
         )
         tests.append(
@@ -69,7 +69,13 @@ def document(questions: t.Sequence[Question]) -> str:
             f"</{family}_object>"
         )
     parts = ("definitions", definitions), ("tests", tests), ("objects", objects)
-    return _HEAD + "\n".join(f"<{name}>{''.join(lines)}</{name}>" for name, lines in parts) + "\n</oval_definitions>\n"
+    return {name: "\n".join(lines) for name, lines in parts}
+
+
+def document(questions: t.Sequence[Question]) -> str:
+    """OVAL definitions that ask these questions in their order."""
+    parts = "\n".join(f"<{name}>{text}</{name}>" for name, text in sections(questions).items())
+    return f"{_HEAD}{parts}\n</oval_definitions>\n"
 
 
 def read_answers(path: str, families: t.Collection[str]) -> Answers:

@@ -70,6 +70,15 @@ def read_status(root: str) -> tuple[list[Package], list[str]] | None:
     return found, problems
 
 
+def status_names(root: str) -> set[str]:
+    """Every name that the status file gives a package by, in whatever state, or says that it provides."""
+    names: set[str] = set()
+    for fields in stanzas(read_database(root, STATUS, MAX_BYTES) or b"", STATUS):
+        names.add(fields.get("package", ""))
+        names.update(entry.split("(")[0].strip() for entry in fields.get("provides", "").split(","))
+    return names
+
+
 def read_status_folder(root: str) -> list[Package] | None:
     """The packages of status.d, one file each; None where the root has no such folder."""
     names = [name for name in list_in_root(root, STATUS_FOLDER) if not name.endswith(".md5sums")]

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The OVAL definitions that oscap is given for one image: a representative of each remainder, and what it reaches.
+
+Tests, objects, states and variables are the feed's own bytes. Definitions are written anew from the remainders, with
+two constants of our own in the place of what is decided, and the roll call of packages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import mmap
+import typing as t
+import xml.sax.saxutils
+
+from ...model import ScapError
+from ..questions import INDEPENDENT, Question, sections
+from .logic import TRUE
+from .reader import DEFINITIONS, OURS
+from .residual import Feed, Remainder
+
+CONSTANTS = (
+    Question("false", "family", INDEPENDENT, "", "none_exist"),
+    Question("true", "family", INDEPENDENT, "", "at_least_one_exists"),
+)
+"""The first two questions of a compiled document, so that nodes 0 and 1 are tests 1 and 2 of ours."""
+MAX_ELEMENTS = 1_000_000
+_quote = functools.partial(xml.sax.saxutils.quoteattr, entities={"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
+PARTS = ("tests", "objects", "states", "variables")
+
+
+@dataclasses.dataclass
+class Slices:
+    """Parts of a feed that a document needs: container to (start, stop)."""
+
+    places: dict[str, set[tuple[int, int]]] = dataclasses.field(default_factory=dict)
+
+    def add(self, kind: str, start: int, stop: int) -> None:
+        if start >= 0:
+            self.places.setdefault(kind, set()).add((start, stop))
+
+
+def reach(feed: Feed, tests: t.Iterable[int]) -> Slices:
+    """The tests and everything that they lead to."""
+    slices = Slices()
+    wanted: dict[str, set[str]] = {"objects": set(), "states": set(), "variables": set()}
+
+    def follow(refs: str) -> None:
+        for kind, found in json.loads(refs).items():
+            wanted[kind].update(found)
+
+    for start, stop, refs in feed.select("SELECT start, stop, refs FROM test WHERE number", set(tests)):
+        slices.add("tests", start, stop)
+        follow(refs)
+    done: dict[str, set[str]] = {kind: set() for kind in wanted}
+    while any(wanted[kind] - done[kind] for kind in wanted):
+        for kind, names in wanted.items():
+            fresh = names - done[kind]
+            done[kind] |= fresh
+            query = f"SELECT start, stop, refs FROM part WHERE kind = '{kind}' AND id"  # noqa: S608
+            for start, stop, refs in feed.select(query, fresh):
+                slices.add(kind, start, stop)
+                follow(refs)
+    return slices
+
+
+class Source:
+    """The feed's bytes, as UTF-8."""
+
+    def __init__(self, feed: Feed, data: mmap.mmap) -> None:
+        self._feed = feed
+        self._data = data
+        self._encoding = str(feed.meta["encoding"])
+        self.tags: dict[str, str] = json.loads(feed.meta["tags"])
+
+    def text(self, start: int, stop: int) -> bytes:
+        return self._plain(self._data[start:stop])
+
+    def _plain(self, data: bytes) -> bytes:
+        return data if self._encoding in ("utf-8", "us-ascii") else data.decode(self._encoding).encode()
+
+    @property
+    def root(self) -> bytes:
+        """The root's start tag."""
+        return self._plain(str(self._feed.meta["root"]).encode("latin-1"))
+
+    @property
+    def generator(self) -> bytes:
+        return self.text(*json.loads(self._feed.meta["generator"]))
+
+    def container(self, kind: str, slices: Slices, more: bytes = b"") -> bytes:
+        """A container with slices in the order of the feed; nothing where it would be empty."""
+        places = sorted(slices.places.get(kind, ()))
+        if not places and not more:
+            return b""
+        tag = (
+            self._plain(self.tags[kind].encode("latin-1"))
+            if kind in self.tags
+            else f'<{kind} xmlns="{DEFINITIONS}">'.encode()
+        )
+        if tag.endswith(b"/>"):
+            tag = tag[:-2] + b">"
+        return b"\n".join([tag, *(self.text(*place) for place in places), more, closing(tag)])
+
+    def closing_root(self) -> bytes:
+        return closing(self.root)
+
+
+def closing(tag: bytes) -> bytes:
+    """The end tag of a start tag."""
+    return b"</" + tag[1:].rstrip(b">").split(None, 1)[0] + b">"
+
+
+def open_source(feed: Feed, path: str) -> Source:
+    """The feed at `path`, mapped; the same bytes that were indexed."""
+    with open(path, "rb") as stream:
+        return Source(feed, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], roll: t.Sequence[Question]) -> bytes:
+    """The document for these groups, whose answers are not decided."""
+    tests: set[int] = set()
+    opaque: set[int] = set()
+    for group in groups:
+        for kind, number in feed.leaves(group.node):
+            (tests if kind == "test" else opaque).add(number)
+    slices = reach(feed, tests)
+    ours = sections([*CONSTANTS, *roll])
+    definitions = _Definitions(feed, groups, opaque, tests).text()
+    return b"\n".join(
+        [
+            b'<?xml version="1.0" encoding="UTF-8"?>',
+            source.root,
+            source.generator,
+            source.container("definitions", Slices(), (ours["definitions"] + definitions).encode()),
+            source.container("tests", slices, ours["tests"].encode()),
+            source.container("objects", slices, ours["objects"].encode()),
+            source.container("states", slices),
+            source.container("variables", slices),
+            source.closing_root(),
+            b"",
+        ]
+    )
+
+
+class _Definitions:
+    """Representatives as XML."""
+
+    def __init__(self, feed: Feed, groups: t.Sequence[Remainder], opaque: set[int], tests: set[int]) -> None:
+        self._feed = feed
+        self._groups = groups
+        self._opaque = opaque
+        self._elements = 0
+        numbers = opaque | {group.members[0] for group in groups}
+        query = "SELECT number, id, version, start FROM definition WHERE number"
+        self._known = {row[0]: row[1:] for row in feed.select(query, numbers)}
+        query = "SELECT number, id FROM test WHERE number"
+        self._tests = dict(feed.select(query, tests))
+
+    def text(self) -> str:
+        parts = []
+        written = set()
+        for group in self._groups:
+            number = group.members[0]
+            kind, members = self._feed.residuals.nodes[group.node]
+            written.add(number)
+            criteria = "" if (kind, members) == ("definition", (number,)) else self._criteria(group.node)
+            parts.append(self._definition(number, criteria))
+        parts += [
+            self._definition(number, "") for number in sorted(self._opaque - written) if self._known[number][2] >= 0
+        ]
+        return "".join(parts)
+
+    def _definition(self, number: int, criteria: str) -> str:
+        known, version, _start = self._known[number]
+        return (
+            f'<definition xmlns="{DEFINITIONS}" class="miscellaneous" id={_quote(known)} version={_quote(version)}>'
+            f"<metadata><title>remainder</title><description>remainder</description></metadata>{criteria}</definition>\n"
+        )
+
+    def _criteria(self, node: int) -> str:
+        inner = self._element(node, "")
+        return inner if inner.startswith("<criteria ") else f'<criteria operator="AND">{inner}</criteria>'
+
+    def _element(self, node: int, negate: str) -> str:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise ScapError("content_uncompiled", f"{self._feed.path}: more than {MAX_ELEMENTS} criteria are left")
+        if node <= TRUE:
+            return f'<criterion test_ref="{OURS}tst:{node + 1}"{negate}/>'
+        kind, members = self._feed.residuals.nodes[node]
+        if kind == "test":
+            return f"<criterion test_ref={_quote(self._tests[members[0]])}{negate}/>"
+        if kind == "definition":
+            return f"<extend_definition definition_ref={_quote(self._known[members[0]][0])}{negate}/>"
+        if kind == "NOT":
+            return self._element(members[0], ' negate="true"')
+        inner = "".join(self._element(member, "") for member in members)
+        return f'<criteria operator="{kind}"{negate}>{inner}</criteria>'

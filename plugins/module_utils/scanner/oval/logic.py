@@ -1,0 +1,130 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OVAL's logic of six values (OVAL 5.11, OperatorEnumeration) and criteria of which a part is known.
+
+A criteria tree is plain JSON: `[operator, negate, children]`; a child is a tree or a number. A number n >= 0 is a
+criterion: `n >> 3` the test's number, `n >> 2 & 1` negate, `n & 3` what the test is where none of its packages is
+installed (FALSE, TRUE or UNDECIDABLE). A number n < 0 is an extend_definition: `-n - 1 >> 1` the definition's
+number, `-n - 1 & 1` negate.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+FALSE, TRUE, UNDECIDABLE = 0, 1, 2
+OPERATORS = ("AND", "OR", "ONE", "XOR")
+
+Tree = t.Any
+Node = t.Tuple[str, t.Tuple[t.Any, ...]]
+"""(kind, members): AND, OR, ONE, XOR and NOT with numbers of nodes; `test` and `definition` with their number."""
+
+_OPPOSITE = {"true": "false", "false": "true"}
+_WORST = ("error", "unknown", "not evaluated")
+
+
+def criterion(test: int, negate: bool, absent: int) -> int:
+    return test << 3 | negate << 2 | absent
+
+
+def extension(definition: int, negate: bool) -> int:
+    return -(definition << 1 | negate) - 1
+
+
+def negated(value: str) -> str:
+    return _OPPOSITE.get(value, value)
+
+
+def combine(operator: str, values: t.Iterable[str]) -> str:
+    """What oscap makes of the results of a criteria's children."""
+    counts = collections.Counter(values)
+    trues = counts["true"]
+    if operator == "AND" and counts["false"]:
+        return "false"
+    if operator == "OR" and trues:
+        return "true"
+    if operator == "ONE" and trues > 1:
+        return "false"
+    for value in _WORST:
+        if counts[value]:
+            return value
+    if not trues and not counts["false"]:
+        return "not applicable" if counts["not applicable"] else "not evaluated"
+    if operator == "AND":
+        return "true" if trues else "not applicable"
+    if operator == "OR":
+        return "false"
+    if operator == "ONE":
+        return "true" if trues == 1 else "false"
+    return "true" if trues % 2 else "false"
+
+
+class Residuals:
+    """What is left of criteria once the tests of absent packages are known; equal remainders are one node.
+
+    Nodes 0 and 1 are false and true. A simplification is made only where it holds for all six values; an OR that is
+    true keeps what is undecided in it, since a finding names the packages of every true test.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = [("false", ()), ("true", ())]
+        self._numbers: dict[Node, int] = {}
+
+    def intern(self, node: Node) -> int:
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+        return number
+
+    def negate(self, number: int) -> int:
+        if number <= 1:
+            return 1 - number
+        kind, members = self.nodes[number]
+        return int(members[0]) if kind == "NOT" else self.intern(("NOT", (number,)))
+
+    def of_tree(self, tree: Tree, live: t.Collection[int], definitions: t.Callable[[int], int]) -> int:
+        """The node of a criteria tree; `live`: tests one of whose packages is installed, `definitions`: the node of
+        an extended definition."""
+        if isinstance(tree, list):
+            operator, negate, children = tree
+            number = self.join(operator, [self.of_tree(child, live, definitions) for child in children])
+        elif tree < 0:
+            number, negate = definitions(-tree - 1 >> 1), -tree - 1 & 1
+        elif tree & 3 != UNDECIDABLE and tree >> 3 not in live:
+            return int(tree & 1 ^ tree >> 2 & 1)
+        else:
+            number, negate = self.intern(("test", (tree >> 3,))), tree >> 2 & 1
+        return self.negate(number) if negate else number
+
+    def join(self, operator: str, children: t.Sequence[int]) -> int:
+        """The node of an operator over nodes."""
+        if operator == "AND" and FALSE in children:
+            return FALSE
+        if operator in ("AND", "OR"):
+            return self._extreme(operator, children)
+        trues = sum(child == TRUE for child in children)
+        if operator == "ONE" and trues > 1:
+            return FALSE
+        members = [child for child in children if child > TRUE]
+        if not members:
+            return trues & 1
+        if trues & 1:
+            members.append(TRUE)
+        elif len(members) < len(children):
+            members.append(FALSE)
+        return members[0] if len(members) == 1 else self.intern((operator, tuple(sorted(members))))
+
+    def _extreme(self, operator: str, children: t.Sequence[int]) -> int:
+        """AND and OR take the extreme of a total order of the six values, so they may be flattened and sorted."""
+        members = set(children)
+        for child in children:
+            kind, inner = self.nodes[child]
+            if kind == operator:
+                members.discard(child)
+                members.update(inner)
+        if operator == "OR" and TRUE in members:
+            members.discard(FALSE)
+        return members.pop() if len(members) == 1 else self.intern((operator, tuple(sorted(members))))

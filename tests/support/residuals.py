@@ -1,0 +1,80 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One feed evaluated both ways on one root: by oscap as it is, and by its remainders."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+from ansible_collections.scap.images.plugins.module_utils.files import sha256_file
+from ansible_collections.scap.images.plugins.module_utils.model import J, to_json
+from ansible_collections.scap.images.plugins.module_utils.results import parse_file
+from ansible_collections.scap.images.plugins.module_utils.results.interface import ParsedResults
+from ansible_collections.scap.images.plugins.module_utils.scanner.evaluate import evaluate_oval
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.run import Compiled, evaluate_compiled
+from ansible_collections.scap.images.plugins.module_utils.scanner.packages import Inventory, aptroot
+
+from tests.integration.inventory.lab import TOOLS, Lab
+
+
+@dataclasses.dataclass
+class Both:
+    """One root, ready for oscap, and what it says."""
+
+    lab: Lab
+    inventory: Inventory
+
+    @classmethod
+    def of(cls, lab: Lab) -> Both:
+        inventory = lab.prepare()
+        if inventory.manager == "dpkg":
+            aptroot.prepare(str(lab.root), str(TOOLS[lab.version]))
+        return cls(lab, inventory)
+
+    def whole(self, path: str) -> ParsedResults:
+        """The feed as it is."""
+        sandbox = self.lab.sandbox()
+        evaluate_oval(sandbox, path, "whole", 300)
+        return parse_file(os.path.join(sandbox.out, "whole.xml"))
+
+    def compiled(self, path: str, cache: pathlib.Path) -> tuple[ParsedResults, Compiled]:
+        """By its remainders; ScapError content_uncompiled where that is refused."""
+        sandbox = self.lab.sandbox()
+        ended = evaluate_compiled(
+            sandbox,
+            path,
+            sha256_file(path),
+            "compiled",
+            str(self.lab.root),
+            self.inventory,
+            cache=str(cache),
+            work=str(self.lab.work),
+            timeout=300,
+        )
+        return parse_file(os.path.join(sandbox.out, "compiled.xml")), ended
+
+
+def differences(whole: ParsedResults, compiled: ParsedResults) -> list[str]:
+    """What is not the same: definition by definition, and the compact record."""
+    found = [
+        f"{name}: {result} -> {dict(compiled.definitions).get(name)}"
+        for name, result in whole.definitions
+        if dict(compiled.definitions).get(name) != result
+    ] if whole.definitions != compiled.definitions else []
+    if sorted(whole.definitions) != sorted(compiled.definitions):
+        found.append(f"{len(whole.definitions)} definitions -> {len(compiled.definitions)}")
+    before, after = _record(whole), _record(compiled)
+    found += [f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name]]
+    return found
+
+
+def _record(parsed: ParsedResults) -> J:
+    record = {**to_json(parsed.results), "generated_at": ""}
+    record["vulnerabilities"] = sorted(record["vulnerabilities"], key=lambda entry: str(entry["id"]))
+    for entry in record["vulnerabilities"]:
+        entry["packages"], entry["fixed_in"] = sorted(entry["packages"]), sorted(entry["fixed_in"])
+    record["undecided"] = sorted(record["undecided"])
+    return record
