@@ -11,6 +11,8 @@ import urllib.request
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.discovery import listing, openshift
+from ansible_collections.scap.images.plugins.module_utils.kube import paging
+from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
 from tests.support import kube, shared_data
@@ -100,26 +102,36 @@ def test_changes_while_it_pages_are_seen_by_the_next_run(
     assert again["digests"] == _ours(api)
 
 
-def test_pages_that_expire_and_a_checkpoint_that_is_too_old(
+def test_a_page_that_expired_and_a_checkpoint_that_is_too_old(
     api: kube.Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """etcd forgets its past between two pages: the continue token is answered with 410, and nothing is lost."""
+    """The second page is asked for with a token of a past that etcd has forgotten: 410, and nothing is lost."""
     for number in range(30):
         api.admin.create(IMAGES, _image(number))
-    rows = openshift._image_row
-    seen: list[int] = []
+    _forget_the_past(api)
+    token, data = paging._token, paging._Waiting.data
+    made: list[str] = []
+    refused: list[int] = []
 
-    def meanwhile(thing: J) -> t.Any:
-        seen.append(1)
-        if len(seen) == 3:
-            api.admin.create(IMAGES, _image(60))
-            _forget_the_past(api)
-        return rows(thing)
+    def expired(body: t.Any) -> str:
+        present = token(body)
+        if not present or made or "metadata" not in body:
+            return present
+        made.append(present)
+        past = {**json.loads(base64.urlsafe_b64decode(present + "===")), "rv": 1}
+        return base64.urlsafe_b64encode(json.dumps(past).encode()).decode().rstrip("=")
 
-    monkeypatch.setattr(openshift, "_image_row", meanwhile)
-    first = _discover(api, tmp_path)
-    assert {_digest(number) for number in range(30)} <= first["digests"]
+    def told(waiting: t.Any) -> bytes:
+        try:
+            return data(waiting)
+        except KubeError as error:
+            refused.append(error.status)
+            raise
+
+    monkeypatch.setattr(paging, "_token", expired)
+    monkeypatch.setattr(paging._Waiting, "data", told)
     assert _discover(api, tmp_path)["digests"] == _ours(api)
+    assert refused == [410]
     for path in (tmp_path / "discovery").glob("*.jsonl"):
         head, _newline, rest = path.read_text().partition("\n")
         version = head.partition('"resource_version":"')[2].partition('"')[0]
