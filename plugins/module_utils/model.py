@@ -189,6 +189,8 @@ class Image:
     """`namespace/name` of the secrets that its pods pull it with."""
     nodes: list[str] = dataclasses.field(default_factory=list)
     """Names of the nodes that have it."""
+    exposed: list[str] = dataclasses.field(default_factory=list)
+    """What leads to its pods from outside (`Route shop/web`), where discovery was asked for it."""
     size: int = 0
     """Compressed bytes, 0 where unknown."""
     created: str = ""
@@ -215,6 +217,7 @@ class Image:
             workloads=[Workload.from_json(entry) for entry in field(data, "workloads", list, [])],
             pull_secrets=strings(data, "pull_secrets"),
             nodes=strings(data, "nodes"),
+            exposed=strings(data, "exposed"),
             size=field(data, "size", int, 0),
             created=field(data, "created", str, ""),
             labels=field(data, "labels", dict, {}),

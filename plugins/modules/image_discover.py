@@ -72,10 +72,13 @@ options:
     default: []
   priority:
     description:
-      - What comes first. V(running) is what runs in more places, V(newest) what was created last, V(name) goes by
-        reference.
+      - What comes first. V(running) is what runs in more places, V(exposed) what faces outside (a Service of type
+        LoadBalancer or NodePort, an Ingress or a Route leads to its pods) and then what runs in more places, V(newest)
+        what was created last, V(name) goes by reference.
+      - V(exposed) reads Services, Ingresses and Routes beside the workloads. RV(images) then has C(exposed), what leads
+        to each image.
     type: str
-    choices: [running, newest, name]
+    choices: [running, exposed, newest, name]
     default: running
   namespaces:
     description:
@@ -339,7 +342,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "scope": {"type": "str", "choices": ["new", "due", "all"], "default": "all"},
     "evidence_max_age": {"type": "str", "default": "7d"},
     "contents": {"type": "list", "elements": "str", "default": []},
-    "priority": {"type": "str", "choices": ["running", "newest", "name"], "default": "running"},
+    "priority": {"type": "str", "choices": ["running", "exposed", "newest", "name"], "default": "running"},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "namespace_selector": {"type": "str", "default": ""},
     "label_selector": {"type": "str", "default": ""},
@@ -394,6 +397,7 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         label_selector=params["label_selector"],
         platforms=params["platforms"],
         parallelism=params["parallelism"],
+        exposure=params["priority"] == "exposed",
     )
     found = discover(params["sources"], setting, _wish(params, folder, check_mode))
     answer = _answer(found, folder, check_mode)

@@ -118,6 +118,24 @@ def test_what_runs_and_what_is_scaled_to_zero_with_the_shipped_rights(owner):
     assert len(_discover(owner, namespaces=[], namespace_selector="scap-test=discover")["images"]) >= 2
 
 
+def test_what_faces_outside_comes_first_with_the_shipped_rights(owner, tmp_path):
+    for name in ("hidden", "open"):
+        _make(owner, name, f"registry.example/{name}:1", f"registry.example/{name}@{DIGEST}")
+        owner.patch(f"/api/v1/namespaces/{SPACE}/pods/{name}", {"metadata": {"labels": {"app": name}}})
+    spec = {"type": "NodePort", "selector": {"app": "open"}, "ports": [{"port": 80}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "outside"}, "spec": spec}
+    owner.apply(f"/api/v1/namespaces/{SPACE}/services/outside", service)
+    what = {"sources": [{"type": "workloads"}], "priority": "exposed", "folder": str(tmp_path)}
+    for mode in ("full", "incremental"):
+        found = _discover(owner, **what)
+        assert found["images"][0]["exposed"] == [f"Service {SPACE}/outside (NodePort)"]
+        assert "docker://registry.example/open:1" in found["images"][0]["references"]
+        assert [record for record in found["skipped"] if record["source"] == "workloads"] == []
+        assert found["summary"]["sources"][0]["mode"] == mode
+    owner.delete(f"/api/v1/namespaces/{SPACE}/services/outside")
+    assert not any(image["exposed"] for image in _discover(owner, **what)["images"])
+
+
 def test_the_second_run_reads_only_the_changes(owner, tmp_path):
     _make(owner, "stays", "registry.example/stays:1", f"registry.example/stays@{DIGEST}")
     what = {"sources": [{"type": "workloads", "kinds": ["Pod"]}]}

@@ -31,6 +31,7 @@ class Entry:
     __slots__ = (
         "annotations",
         "created",
+        "exposed",
         "index_digests",
         "labels",
         "nodes",
@@ -48,6 +49,7 @@ class Entry:
         self.places: dict[_Place, bool] = {}
         self.pull_secrets: set[str] = set()
         self.nodes: set[str] = set()
+        self.exposed: set[str] = set()
         self.size = 0
         self.created = ""
         self.labels: dict[str, str] = {}
@@ -64,6 +66,7 @@ class Entry:
             self.places[key] = self.places.get(key, False) or place.running
         self.pull_secrets.update(image.pull_secrets)
         self.nodes.update(map(shared, image.nodes))
+        self.exposed.update(image.exposed)
         self.size = self.size or image.size
         self.created = self.created or image.created
         self.labels = self.labels or image.labels
@@ -78,6 +81,7 @@ class Entry:
             self.places[place] = self.places.get(place, False) or running
         self.pull_secrets |= other.pull_secrets
         self.nodes |= other.nodes
+        self.exposed |= other.exposed
         self.size = self.size or other.size
         self.created = self.created or other.created
         self.labels = self.labels or other.labels
@@ -95,6 +99,7 @@ class Entry:
             workloads=[Workload(*place, running=running) for place, running in sorted(self.places.items())],
             pull_secrets=sorted(self.pull_secrets),
             nodes=sorted(self.nodes),
+            exposed=sorted(self.exposed),
             size=self.size,
             created=self.created,
             labels=self.labels,

@@ -22,7 +22,7 @@ PARALLEL_LISTS = 10
 SINGLE_LISTS = 20
 """Up to so many named namespaces are listed one by one; more cost less as one list of the whole cluster."""
 
-ABSENT_ON_KUBERNETES = "/apis/apps.openshift.io/"
+ABSENT_ON_KUBERNETES = ("/apis/apps.openshift.io/", "/apis/route.openshift.io/")
 """Served by OpenShift only: that it is absent says nothing."""
 
 _WILD = "*?["
@@ -38,6 +38,8 @@ class Wanted:
     extract: Extract
     shape: Shape | None = None
     label_selector: str = ""
+    variant: str = ""
+    """Tells the rows of one extract from those that another takes out of the same list."""
 
 
 class Cluster:
@@ -105,6 +107,7 @@ class Cluster:
         params = {"labelSelector": wanted.label_selector} if wanted.label_selector else None
         path = _path(wanted, namespace)
         listing = Listing(self.client, self.setting.store, path, wanted.extract, params=params, shape=wanted.shape)
+        listing.variant = wanted.variant
         try:
             rows = listing.rows()
         except KubeError as error:

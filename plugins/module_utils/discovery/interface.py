@@ -50,6 +50,8 @@ class Setting:
     platforms: list[str] = dataclasses.field(default_factory=list)
     """`os/architecture[/variant]` of the images that are wanted; empty: those of the nodes where a cluster is asked."""
     parallelism: int = 16
+    exposure: bool = False
+    """Whether it is asked what faces outside."""
     node_platforms: dict[str, str] | None = None
     """Node name to `os/architecture`, once a source has asked."""
     chosen_namespaces: set[str] | None = None

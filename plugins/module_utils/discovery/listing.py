@@ -45,10 +45,13 @@ class Listing:
         self.params = dict(params or {})
         self.shape = shape
         self.incremental = False
+        self.variant = ""
+        """Part of the checkpoint's name, where several extracts read the same list."""
 
     @property
     def identity(self) -> dict[str, t.Any]:
-        return {"server": self.client.host, "path": self.path, "params": self.params}
+        variant = {"variant": self.variant} if self.variant else {}
+        return {"server": self.client.host, "path": self.path, "params": self.params, **variant}
 
     def rows(self) -> dict[str, t.Any]:
         """Raises KubeError."""

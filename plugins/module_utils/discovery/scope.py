@@ -13,7 +13,7 @@ from ..files import read_json
 from ..model import Evidence, Image, RecordError, ScapError, parse_time
 
 SCOPES = ("new", "due", "all")
-PRIORITIES = ("running", "newest", "name")
+PRIORITIES = ("running", "exposed", "newest", "name")
 
 
 class Scope:
@@ -59,9 +59,19 @@ class Scope:
 
 
 def ordered(images: list[Image], priority: str) -> list[Image]:
-    """`running`: what runs in more places first; `newest`: what was created last first; `name`: by reference."""
-    if priority == "running":
-        return sorted(images, key=lambda image: (-_running(image), -len(image.workloads), image.reference))
+    """`running`: what runs in more places first; `exposed`: what faces outside before that; `newest`: what was created
+    last first; `name`: by reference."""
+    if priority in ("running", "exposed"):
+        outside = priority == "exposed"
+        return sorted(
+            images,
+            key=lambda image: (
+                outside and not image.exposed,
+                -_running(image),
+                -len(image.workloads),
+                image.reference,
+            ),
+        )
     if priority == "newest":
         return sorted(images, key=lambda image: image.created, reverse=True)
     return sorted(images, key=lambda image: (image.reference, image.platform))

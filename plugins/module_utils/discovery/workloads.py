@@ -10,6 +10,8 @@ import typing as t
 
 from ..model import Image, ScapError, Workload
 from .cluster import Cluster, Wanted
+from .exposure import Exposure
+from .exposure import wanted as exposing
 from .interface import Finding, Option, Source
 from .names import named, running_reference
 from .shapes import SHAPES
@@ -42,7 +44,8 @@ _STATUSES = (
 )
 _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z")
 
-# A row, as the checkpoint keeps it: [node, pull secrets, [[container, image, imageID, running], ...]]
+# A row, as the checkpoint keeps it: [node, pull secrets, [[container, image, imageID, running], ...]], and the pod's
+# labels where it is asked what faces outside;
 # and for an object that is not to be counted: [reason, image, ...].
 
 
@@ -59,21 +62,28 @@ class Workloads(Source):
         cluster = Cluster(self.setting, self.type)
         kinds = {**{name: _known(name) for name in self.values["kinds"]}, **dict(map(_custom, self.values["custom"]))}
         selector = self.setting.label_selector
+        outside = self.setting.exposure
+        exposure, around = Exposure(), exposing() if outside else {}
         wanted = {}
         for kind, place in kinds.items():
             group, resource, path = place
             shape = SHAPES.get(kind) if KINDS.get(kind) == place else None
-            wanted[Wanted(group, resource, Extract(path.split(".")), shape, selector)] = kind
+            extract = Extract(path.split("."), outside)
+            wanted[Wanted(group, resource, extract, shape, selector, "labels" if outside else "")] = kind
         platforms = cluster.platforms()
         found: dict[tuple[str, str, str], _Places] = {}
-        for one, key, row in cluster.lists(list(wanted)):
-            kind = wanted[one]
+        for one, key, row in cluster.lists([*around, *wanted]):
             namespace, _slash, name = key.rpartition("/")
+            if one in around:
+                exposure.add(around[one], namespace, name, row)
+                continue
+            kind = wanted[one]
             if isinstance(row[0], list):
                 for image in row[0]:
                     yield self.skipped(image, f"excluded: the scanner's own {kind} {namespace}/{name}")
                 continue
-            node, secrets, containers = row
+            node, secrets, containers, *labels = row
+            ways = exposure.of(namespace, labels[0]) if labels else ()
             platform = platforms.get(node, "")
             for container, image, running_as, running in containers:
                 places = found.get((image, running_as, platform))
@@ -82,6 +92,7 @@ class Workloads(Source):
                 places.workloads.append(Workload(kind, namespace, name, container, running))
                 for secret in secrets:
                     places.secrets.add(f"{namespace}/{secret}")
+                places.exposed.update(ways)
                 if node and running:
                     places.nodes.add(node)
         for (image, running_as, platform), places in found.items():
@@ -110,25 +121,29 @@ class Workloads(Source):
             workloads=places.workloads,
             pull_secrets=sorted(places.secrets),
             nodes=sorted(places.nodes),
+            exposed=sorted(places.exposed),
         )
 
 
 class _Places:
     """Where one image is named that runs as one digest on one platform."""
 
-    __slots__ = ("nodes", "secrets", "workloads")
+    __slots__ = ("exposed", "nodes", "secrets", "workloads")
 
     def __init__(self) -> None:
         self.workloads: list[Workload] = []
         self.secrets: set[str] = set()
         self.nodes: set[str] = set()
+        self.exposed: set[str] = set()
 
 
 class Extract:
     """What the checkpoint keeps of one object whose pod spec stands at a path."""
 
-    def __init__(self, path: list[str]) -> None:
+    def __init__(self, path: list[str], labels: bool = False) -> None:
+        """`labels`: whether the rows have the labels that the pods have."""
         self.path = path
+        self.labels = labels
 
     def __call__(self, thing: dict[str, t.Any]) -> t.Any:
         spec: t.Any = thing
@@ -145,7 +160,13 @@ class Extract:
         if not containers:
             return None
         secrets = [str(entry["name"]) for entry in _dicts(spec.get("imagePullSecrets")) if entry.get("name")]
-        return [str(spec.get("nodeName") or ""), secrets, containers]
+        row = [str(spec.get("nodeName") or ""), secrets, containers]
+        return [*row, self._labels(thing)] if self.labels else row
+
+    def _labels(self, thing: t.Any) -> dict[str, str]:
+        for step in (*self.path[:-1], "metadata", "labels"):
+            thing = thing.get(step) if isinstance(thing, dict) else None
+        return {key: text for key, text in (thing or {}).items() if isinstance(text, str)}
 
 
 def _containers(spec: dict[str, t.Any], status: dict[str, t.Any]) -> t.Iterator[list[t.Any]]:

@@ -201,6 +201,58 @@ def test_templates_custom_kinds_and_kinds_that_are_not_served():
     assert [record.reference for record in found.skipped] == ["/apis/batch/v1/jobs"]
 
 
+def test_what_faces_outside_comes_first():
+    def one(name, **labels):
+        return pod(name, [{"name": "c", "image": f"quay.io/shop/{name}:1"}], labels=labels)
+
+    def service(name, kind, **selector):
+        return {"metadata": {"name": name, "namespace": "shop"}, "spec": {"type": kind, "selector": selector}}
+
+    backend = {"service": {"name": "inner", "port": {"number": 80}}}
+    api = Api(
+        **{
+            "/api/v1/pods": [
+                one("aa"),
+                one("bb", app="b", x="y"),
+                one("cc", app="c"),
+                one("dd", app="d"),
+                one("ee", app="e"),
+            ],
+            "/api/v1/services": [
+                service("open", "LoadBalancer", app="b"),
+                service("inner", "ClusterIP", app="c"),
+                service("routed", "ClusterIP", app="d"),
+                service("other", "ClusterIP", app="e"),
+                {"metadata": {"name": "all", "namespace": "shop"}, "spec": {"type": "NodePort"}},
+                {**service("far", "NodePort", app="e"), "metadata": {"name": "far", "namespace": "bank"}},
+            ],
+            "/apis/networking.k8s.io/v1/ingresses": [
+                {
+                    "metadata": {"name": "web", "namespace": "shop"},
+                    "spec": {"rules": [{"http": {"paths": [{"path": "/", "backend": backend}, 7]}}, {"host": "x"}]},
+                }
+            ],
+            "/apis/route.openshift.io/v1/routes": [
+                {"metadata": {"name": "r", "namespace": "shop"}, "spec": {"to": {"kind": "Service", "name": "routed"}}}
+            ],
+        }
+    )
+    wish = Wish(resolve="none", selection=EVERYTHING, priority="exposed")
+    what = [{"type": "workloads", "kinds": ["Pod"]}]
+    found, _server = look(api, what, wish=wish, exposure=True)
+    assert [(image.reference[-4:-2], image.exposed) for image in found.images] == [
+        ("bb", ["Service shop/open (LoadBalancer)"]),
+        ("cc", ["Ingress shop/web"]),
+        ("dd", ["Route shop/r"]),
+        ("aa", []),
+        ("ee", []),
+    ]
+    api.forbidden = {"/api/v1/services"}
+    told, _server = look(api, what, wish=wish, exposure=True)
+    assert [record.reference for record in told.skipped] == ["/api/v1/services"]
+    assert len(told.images) == 5
+
+
 def test_the_scanners_own_pods_are_told_and_what_they_scan_is_not_counted():
     own = pod(
         "scan-1",
