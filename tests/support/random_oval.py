@@ -92,9 +92,7 @@ class Document:
                 f'<lin:version operation="not equal">{pick.choice(("1.0", "7"))}</lin:version>',
             )
         )
-        self._states.append(
-            f'<lin:{family}_state id="oval:r:ste:{number}" version="1">{entity}</lin:{family}_state>'
-        )
+        self._states.append(f'<lin:{family}_state id="oval:r:ste:{number}" version="1">{entity}</lin:{family}_state>')
         return f'<lin:state state_ref="oval:r:ste:{number}"/>'
 
     def _object(self, number: int) -> None:
@@ -115,16 +113,14 @@ class Document:
             inner += f'<filter action="exclude">{self._state_id(number)}</filter>'
         elif shape < 0.3 and number > 1 and f'{family}_object id="oval:r:obj:{number - 1}"' in "".join(self._objects):
             inner = (
-                f'<set><object_reference>oval:r:obj:{number - 1}</object_reference><object_reference>oval:r:obj:'
+                f"<set><object_reference>oval:r:obj:{number - 1}</object_reference><object_reference>oval:r:obj:"
                 f"{number - 1}</object_reference></set>"
             )
         elif shape < 0.33:
             inner = f"<lin:name> {self._name()} </lin:name>"
         elif shape < 0.36:
             inner = f'<lin:name datatype="string" operation="equals">{self._name()}</lin:name>'
-        self._objects.append(
-            f'<lin:{family}_object id="oval:r:obj:{number}" version="1">{inner}</lin:{family}_object>'
-        )
+        self._objects.append(f'<lin:{family}_object id="oval:r:obj:{number}" version="1">{inner}</lin:{family}_object>')
 
     def _state_id(self, number: int) -> str:
         self._state(f"{9000 + number}")
@@ -168,7 +164,7 @@ class Document:
         criteria = self._criteria(number, pick.randint(1, 4)) if pick.random() > 0.03 else ""
         self._definitions.append(
             f'<definition class="{pick.choice(_CLASSES)}" id="oval:r:def:{number}" version="{pick.randint(1, 9)}"'
-            f"{deprecated}><metadata><title>D{number} é &lt;</title><affected family=\"unix\"><platform>Any</platform>"
+            f'{deprecated}><metadata><title>D{number} é &lt;</title><affected family="unix"><platform>Any</platform>'
             f'</affected><description>d</description><reference source="CVE" ref_id="CVE-2026-{1000 + number}"/>'
             f"</metadata>{criteria}</definition>"
         )

@@ -59,11 +59,15 @@ class Both:
 
 def differences(whole: ParsedResults, compiled: ParsedResults) -> list[str]:
     """What is not the same: definition by definition, and the compact record."""
-    found = [
-        f"{name}: {result} -> {dict(compiled.definitions).get(name)}"
-        for name, result in whole.definitions
-        if dict(compiled.definitions).get(name) != result
-    ] if whole.definitions != compiled.definitions else []
+    found = (
+        [
+            f"{name}: {result} -> {dict(compiled.definitions).get(name)}"
+            for name, result in whole.definitions
+            if dict(compiled.definitions).get(name) != result
+        ]
+        if whole.definitions != compiled.definitions
+        else []
+    )
     if sorted(whole.definitions) != sorted(compiled.definitions):
         found.append(f"{len(whole.definitions)} definitions -> {len(compiled.definitions)}")
     before, after = _record(whole), _record(compiled)

@@ -17,6 +17,7 @@ from ..model import Evidence, Image, J, ScapError, is_digest
 from ..reference import normalise
 from .accept import accept, sweep
 from .distrust import distrust
+from .indexing import index_feeds
 from .interface import Executor, Outcome, Settings
 
 PROGRESS = "progress.json"
@@ -82,6 +83,7 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
         sweep(settings)
         progress = _Progress(settings, len(images))
         every = []
+        index_feeds(settings)
         for outcome in executor.scan(images, settings):
             scanned = _accept(outcome, settings, executor.name)
             every.append(scanned)

@@ -23,6 +23,7 @@ from ..model import Evidence, Image, J, RecordError, ScapError
 from ..scanner.acquire import Access
 from ..scanner.pod import PULL, RUNGS
 from . import zipapp
+from .indexing import indexes
 from .interface import Executor, Outcome, Settings
 from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
@@ -98,7 +99,7 @@ class KubernetesExecutor(Executor):
         try:
             program, owner = upload_program(self._client, namespace, zipapp.build())
             precompiled = precompile(settings)
-            files = {**_files(settings), **(precompiled.files if precompiled else {})}
+            files = {**_files(settings), **indexes(settings), **(precompiled.files if precompiled else {})}
             uploaded = upload(self._client, namespace, files)
             pods = Pods(self._client, namespace)
             pods.start()

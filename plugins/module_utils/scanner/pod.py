@@ -75,7 +75,8 @@ def _scan(spec: J) -> J:
     for name in known:
         write_whole(f"{cache}/{name}", b"")
     for name, entry in field(spec, "content", dict).items():
-        assemble(f"{WORK}/content/{name}", field(entry, "sha256", str), strings(entry, "pieces"))
+        folder = cache if name.endswith(".sqlite") else f"{WORK}/content"
+        assemble(f"{folder}/{name}", field(entry, "sha256", str), strings(entry, "pieces"))
     rung = field(spec, "rung", str)
     request = dict(field(spec, "request", dict), cache=cache, evidence=f"{WORK}/evidence", rung=rung, confined=True)
     if rung == PULL:

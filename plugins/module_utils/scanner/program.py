@@ -37,12 +37,12 @@ from ..model import (
 )
 from ..process import Completed
 from ..reference import parse
-from . import profile
+from . import feed, profile
 from .acquire import Access, Resolved, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
-from .evaluate import Evaluation, evaluate_oval
+from .evaluate import Evaluation
 from .mounts import private_mounts, without_execution
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
@@ -142,9 +142,15 @@ class Scan:
             self.coverage += evaluated.checks
             evaluations += evaluated.evaluations
             self.say("evaluated xccdf")
-        for number, path in enumerate(selected.oval):
-            evaluations.append(evaluate_oval(sandbox, path, f"oval-{number}", self.request.timeout))
-            self.say(f"evaluated oval {number}")
+            selected = self.selected
+        for number in range(len(selected.oval)):
+            judged = feed.evaluate(
+                self.request, sandbox, selected, number, feed.Subject(root, inventory, resolved.digest), self.work
+            )
+            self.selected = selected = judged.selected
+            self.coverage += judged.checks
+            evaluations += judged.evaluations
+            self.say(f"evaluated oval {number}: {judged.how}")
         self.coverage += prober.checks()
         self.coverage.append(confirm_os(self.os, inventory.packages))
         self.coverage += check_content(selected, self.os, inventory.packages)
