@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import random
 
 from tests.support import package_databases as made
@@ -26,23 +27,28 @@ _HEAD = f"""<?xml version="1.0" encoding="%s"?>
 """
 
 
-def packages(manager: str) -> bytes:
-    """The package database: a status file, or the headers of an rpm database joined for `made.sqlite_file`."""
-    if manager == "dpkg":
+def fill(root: pathlib.Path, manager: str) -> None:
+    """Give a root the packages and files that the documents speak of."""
+    if manager == "rpm":
+        made.sqlite_file(root / "var/lib/rpm/rpmdb.sqlite", [made.rpm_header(name) for name in INSTALLED])
+    else:
         more = [
             f"Package: {CONFIGURED}\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1.0-1\n\n",
-            f"Package: provider\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.0\nProvides: {PROVIDED}\n"
-            "Maintainer: x\nDescription: x\n\n",
+            f"Package: provider\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.0\n"
+            f"Provides: {PROVIDED}\nMaintainer: x\nDescription: x\n\n",
         ]
-        return made.dpkg_status(INSTALLED) + "".join(more).encode()
-    raise ValueError(manager)
+        (root / "var/lib/dpkg").mkdir(parents=True)
+        (root / "var/lib/dpkg/status").write_bytes(made.dpkg_status(INSTALLED) + "".join(more).encode())
+    (root / "etc").mkdir(exist_ok=True)
+    (root / "etc/release").write_bytes(b"Release 1\n")
+    (root / "etc/latin").write_bytes(b"caf\xe9\n")
 
 
 class Document:
     """One document of a seed."""
 
     def __init__(self, seed: int, manager: str) -> None:
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
         self._family = "rpminfo" if manager == "rpm" else "dpkginfo"
         self._manager = manager
         self._tests: list[str] = []
@@ -51,7 +57,6 @@ class Document:
         self._variables: list[str] = []
         self._definitions: list[str] = []
         self._kinds = [self._package_test] * 8 + [self._other_test]
-        self._extendable = 0
         for number in range(1, self._random.randint(5, 15)):
             self._random.choice(self._kinds)(number)
         self._count = len(self._tests)
@@ -75,9 +80,10 @@ class Document:
         operator = f' state_operator="{pick.choice(_OPERATORS)}"' if pick.random() < 0.3 else ""
         existence = f' check_existence="{pick.choice(_EXISTENCE)}"' if pick.random() < 0.9 else ""
         deprecated = ' deprecated="true"' if pick.random() < 0.05 else ""
+        flags = f'check="{pick.choice(_CHECKS)}"{existence}{operator}{deprecated}'
         self._tests.append(
-            f'<lin:{family}_test id="oval:r:tst:{number}" version="1" check="{pick.choice(_CHECKS)}"{existence}{operator}'
-            f'{deprecated} comment="t{number}"><lin:object object_ref="oval:r:obj:{number}"/>{states}</lin:{family}_test>'
+            f'<lin:{family}_test id="oval:r:tst:{number}" version="1" {flags} comment="t{number}">'
+            f'<lin:object object_ref="oval:r:obj:{number}"/>{states}</lin:{family}_test>'
         )
         self._object(number)
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import pathlib
+import typing as t
 
 from ansible_collections.scap.images.plugins.module_utils.files import sha256_file
-from ansible_collections.scap.images.plugins.module_utils.model import J, to_json
+from ansible_collections.scap.images.plugins.module_utils.model import J, ScapError, to_json
 from ansible_collections.scap.images.plugins.module_utils.results import parse_file
 from ansible_collections.scap.images.plugins.module_utils.results.interface import ParsedResults
 from ansible_collections.scap.images.plugins.module_utils.scanner.evaluate import evaluate_oval
@@ -59,15 +61,9 @@ class Both:
 
 def differences(whole: ParsedResults, compiled: ParsedResults) -> list[str]:
     """What is not the same: definition by definition, and the compact record."""
-    found = (
-        [
-            f"{name}: {result} -> {dict(compiled.definitions).get(name)}"
-            for name, result in whole.definitions
-            if dict(compiled.definitions).get(name) != result
-        ]
-        if whole.definitions != compiled.definitions
-        else []
-    )
+    answers = dict(compiled.definitions)
+    pairs = ((name, result, answers.get(name)) for name, result in whole.definitions)
+    found = [f"{name}: {result} -> {answer}" for name, result, answer in pairs if answer != result]
     if sorted(whole.definitions) != sorted(compiled.definitions):
         found.append(f"{len(whole.definitions)} definitions -> {len(compiled.definitions)}")
     before, after = _record(whole), _record(compiled)
@@ -82,3 +78,44 @@ def _record(parsed: ParsedResults) -> J:
         entry["packages"], entry["fixed_in"] = sorted(entry["packages"]), sorted(entry["fixed_in"])
     record["undecided"] = sorted(record["undecided"])
     return record
+
+
+@dataclasses.dataclass
+class Tally:
+    """What many documents came to."""
+
+    answers: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    """OVAL results to their number, of documents that were evaluated both ways."""
+    documents: int = 0
+    refused: int = 0
+    """The compiler left the document to oscap as it is."""
+    unread: int = 0
+    """oscap gave no results of the document itself."""
+    different: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+
+def tally(both: Both, documents: t.Iterable[tuple[str, bytes]], cache: pathlib.Path) -> Tally:
+    """Evaluate each document (name, bytes) both ways."""
+    found = Tally()
+    for name, data in documents:
+        path = both.lab.work / f"{name}.xml"
+        path.write_bytes(data)
+        found.documents += 1
+        try:
+            whole = both.whole(str(path))
+        except ScapError:
+            found.unread += 1
+            continue
+        try:
+            compiled, ended = both.compiled(str(path), cache)
+        except ScapError as error:
+            if error.code != "content_uncompiled":
+                found.different[name] = [error.message]
+            found.refused += 1
+            continue
+        found.answers.update(whole.results.definition_counts)
+        problems = differences(whole, compiled)
+        problems += [] if ended.roll_call.passed else [ended.roll_call.detail]
+        if problems:
+            found.different[name] = problems
+    return found

@@ -1,111 +1,85 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One OVAL feed of a scan: evaluated as it is, or by what the image's packages leave of it; for a sample, both ways."""
+"""Whether the definitions of an OVAL feed can be true of the installed packages at all.
+
+Feeds test the key that a package is signed with, and the names of packages. Of a root whose packages carry none of the
+keys, or have none of the names, every definition is false, whatever is installed: that proves nothing.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import os
+import collections
+import re
+import typing as t
 
-from ..model import Check, ScapError
-from .compiled import CHECK, differs_name, is_sampled
-from .confine import Sandbox
-from .content import Selected
-from .evaluate import Evaluation, evaluate_oval
-from .oval.answers import read_said
-from .oval.run import Compiled, evaluate_compiled
-from .packages import Inventory
-from .request import Request
+from ..model import Check, Content, Package
 
-
-@dataclasses.dataclass(frozen=True)
-class Subject:
-    """What is evaluated."""
-
-    root: str
-    inventory: Inventory
-    digest: str
+ANY = "*"
+"""Stands in a list of names for a test that could concern any package."""
+_PACKAGE_OBJECTS = ("rpminfo_object", "dpkginfo_object")
+_KEY_ID = re.compile(r"[0-9a-f]{8,16}")
+_SHOWN = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluated:
-    """What came of one feed."""
+class FeedTests:
+    """Collects, while an OVAL file is read, what its tests ask of packages."""
 
-    selected: Selected
-    """With the digest of what was evaluated."""
-    checks: list[Check]
-    evaluations: list[Evaluation]
-    """The one whose results are the scan's first."""
-    how: str
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.keys: set[str] = set()
+        """Key ids, 8 to 16 hexadecimal digits; ANY where a state asks for no key that is written out."""
+        self._object = False
+        self._text: list[str] | None = None
+        self._literal = False
 
+    def start(self, local: str, attributes: t.Mapping[str, str]) -> None:
+        if local in _PACKAGE_OBJECTS:
+            self._object = True
+        elif local == "signature_keyid" or (self._object and local == "name"):
+            self._literal = "var_ref" not in attributes
+            if local == "name" and attributes.get("operation", "equals") != "equals":
+                self._literal = False
+            self._text = []
 
-def evaluate(
-    request: Request, sandbox: Sandbox, selected: Selected, number: int, subject: Subject, work: str
-) -> Evaluated:
-    """Evaluate feed `number` of the selected ones; its results are called `oval-NUMBER.xml`.
+    def characters(self, data: str) -> None:
+        if self._text is not None:
+            self._text.append(data)
 
-    Raises ScapError where oscap did not end as it should.
-    """
-    path, name = selected.oval[number], f"oval-{number}"
-    place = len(selected.contents) - len(selected.oval) + number
-    content = selected.contents[place]
-    cache = request.cache or work
-    if not request.compile:
-        reason = "compiling is switched off"
-    elif os.path.exists(os.path.join(cache, differs_name(content.sha256))):
-        reason = "compiled, it gave another answer once"
-    else:
-        try:
-            compiled = evaluate_compiled(
-                sandbox,
-                path,
-                content.sha256,
-                name,
-                subject.root,
-                subject.inventory,
-                cache=cache,
-                work=work,
-                timeout=request.timeout,
-            )
-        except ScapError as error:
-            if error.code != "content_uncompiled":
-                raise
-            reason = error.message
-        else:
-            contents = list(selected.contents)
-            contents[place] = dataclasses.replace(content, compiled_sha256=compiled.sha256)
-            checks = _checks(content.id, compiled)
-            evaluations = [compiled.evaluation]
-            if is_sampled(subject.digest, request.sample):
-                evaluations.append(evaluate_oval(sandbox, path, f"{name}-original", request.timeout))
-                checks.append(_compare(sandbox, *evaluations))
-            how = f"{compiled.remainders} remainders of {compiled.definitions} definitions"
-            return Evaluated(dataclasses.replace(selected, contents=contents), checks, evaluations, how)
-    check = Check("compiled", True, f"the feed itself was evaluated: {reason}")
-    return Evaluated(selected, [check], [evaluate_oval(sandbox, path, name, request.timeout)], reason)
+    def end(self, local: str) -> None:
+        if local in _PACKAGE_OBJECTS:
+            self._object = False
+        elif self._text is not None and local in ("name", "signature_keyid"):
+            text, self._text = "".join(self._text).strip(), None
+            if local == "name":
+                self.names.add(text if self._literal else ANY)
+            else:
+                self.keys.update(_KEY_ID.findall(text.lower()) if self._literal else [ANY])
 
 
-def _checks(name: str, compiled: Compiled) -> list[Check]:
-    left = f"{compiled.remainders} remainders of its {compiled.definitions} definitions, by the image's packages"
-    roll = dataclasses.replace(
-        compiled.roll_call, detail=f"{name}, in the run that gave the answers: {compiled.roll_call.detail}"
-    )
-    return [Check("compiled", True, f"{name} was evaluated as {left}: {compiled.sha256}"), roll]
+def check_feed(content: Content, names: t.Collection[str], keys: t.Collection[str], packages: list[Package]) -> Check:
+    """The check `feed` of one OVAL file. Passes where one package could be concerned, and says how many."""
+    parts, passed = [], True
+    if names and ANY not in names:
+        named = sum(package.name in names for package in packages)
+        passed = named > 0
+        parts.append(f"names {named} of the {len(packages)} installed packages")
+    carried = collections.Counter(package.key_id for package in packages)
+    if keys and ANY not in keys and any(package.manager == "rpm" for package in packages):
+        trusted = sum(number for key, number in carried.items() if key and key.endswith(tuple(keys)))
+        passed = passed and trusted > 0
+        parts.append(f"asks for packages signed with {_list(sorted(keys))}: {trusted} of {len(packages)}")
+    if any(carried) or keys:
+        counts = [f"{key or 'none'} {number}" for key, number in carried.most_common()]
+        parts.append(f"packages by key: {_list(counts)}")
+    detail = f"{content.id} {'; '.join(parts) or 'names no package by its name'}"
+    if not passed:
+        detail += (
+            "; none of its definitions can be true of this image, which proves nothing: take the vendor's own feed"
+        )
+    return Check("feed", passed, detail)
 
 
-def _compare(sandbox: Sandbox, compiled: Evaluation, original: Evaluation) -> Check:
-    """Whether both ways answer each definition alike."""
-    first, second = (
-        read_said(os.path.join(sandbox.out, entry.results), (), ()).definitions for entry in (compiled, original)
-    )
-    differing = sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
-    if not differing:
-        return Check(CHECK, True, f"{len(first)} definitions have the same answers compiled and not")
-    shown = ", ".join(f"{name}: {first.get(name, 'none')}, not {second.get(name, 'none')}" for name in differing[:5])
-    return Check(
-        CHECK,
-        False,
-        f"{len(differing)} of {len(second)} definitions have another answer where the feed is compiled ({shown}): a "
-        "defect, please report it with both results; scap_compile: false evaluates the feed itself",
-    )
+def _list(texts: t.Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more

@@ -37,13 +37,14 @@ from ..model import (
 )
 from ..process import Completed
 from ..reference import parse
-from . import feed, profile
+from . import profile
 from .acquire import Access, Resolved, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
 from .evaluate import Evaluation
 from .mounts import private_mounts, without_execution
+from .oval import feed
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
 from .probe import Probe
@@ -143,10 +144,9 @@ class Scan:
             evaluations += evaluated.evaluations
             self.say("evaluated xccdf")
             selected = self.selected
+        subject = feed.Subject(root, inventory, resolved.digest, self.work, self.staging)
         for number in range(len(selected.oval)):
-            judged = feed.evaluate(
-                self.request, sandbox, selected, number, feed.Subject(root, inventory, resolved.digest), self.work
-            )
+            judged = feed.evaluate(self.request, sandbox, selected, number, subject)
             self.selected = selected = judged.selected
             self.coverage += judged.checks
             evaluations += judged.evaluations

@@ -114,7 +114,8 @@ class Answerer:
 
     def _result(self, number: int, known: str, version: str) -> str:
         answer = self.answers[number]
-        head = f"<{self._prefixed}definition definition_id={_quote(known)} version={_quote(version)} result={_quote(answer)}"
+        name = f"definition_id={_quote(known)} version={_quote(version)}"
+        head = f'<{self._prefixed}definition {name} result="{answer}"'
         tree = self._feed.tree(number) if answer == "true" else None
         if tree is None:
             return f"{head}/>\n"

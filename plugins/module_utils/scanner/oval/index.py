@@ -35,7 +35,7 @@ _ABSENT = {
 """check_existence to what a test is that finds no item (OVAL 5.11, ExistenceEnumeration)."""
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._")
 _CYCLE = -1
-MAX_NODES = 5_000_000
+MAX_NODES = 1_000_000
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
