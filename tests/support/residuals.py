@@ -66,13 +66,14 @@ def differences(whole: ParsedResults, compiled: ParsedResults) -> list[str]:
     found = [f"{name}: {result} -> {answer}" for name, result, answer in pairs if answer != result]
     if sorted(whole.definitions) != sorted(compiled.definitions):
         found.append(f"{len(whole.definitions)} definitions -> {len(compiled.definitions)}")
-    before, after = _record(whole), _record(compiled)
+    before, after = comparable(to_json(whole.results)), comparable(to_json(compiled.results))
     found += [f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name]]
     return found
 
 
-def _record(parsed: ParsedResults) -> J:
-    record = {**to_json(parsed.results), "generated_at": ""}
+def comparable(results: J) -> J:
+    """A compact record without its time and in an order of our own: oscap's order of definitions has no meaning."""
+    record = {**results, "generated_at": ""}
     record["vulnerabilities"] = sorted(record["vulnerabilities"], key=lambda entry: str(entry["id"]))
     for entry in record["vulnerabilities"]:
         entry["packages"], entry["fixed_in"] = sorted(entry["packages"]), sorted(entry["fixed_in"])
