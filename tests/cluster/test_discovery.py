@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import pathlib
+import subprocess
 
 import pytest
 import yaml
@@ -13,6 +15,9 @@ from ansible_collections.scap.images.plugins.module_utils.kube.client import STR
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
+from tests.data import tiny
+from tests.support import kube
+from tests.support import registry as registries
 from tests.support.marking import RUN, server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -134,6 +139,54 @@ def test_what_faces_outside_comes_first_with_the_shipped_rights(owner, tmp_path)
         assert found["summary"]["sources"][0]["mode"] == mode
     owner.delete(f"/api/v1/namespaces/{SPACE}/services/outside")
     assert not any(image["exposed"] for image in _discover(owner, **what)["images"])
+
+
+def test_a_private_tag_is_resolved_by_its_pods_pull_secret(owner, tmp_path):
+    """Where the user's own credentials are refused and its rights reach to the secret; else both are told."""
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{SPACE}"
+    version = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "pull"}}
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pull"], "verbs": ["get"]}
+    role = {**version, "kind": "Role", "rules": [rule]}
+    subject = {"kind": "ServiceAccount", "name": "discover", "namespace": "scap-images"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pull"}
+    binding = {**version, "kind": "RoleBinding", "subjects": [subject], "roleRef": reference}
+    nobody = tmp_path / "nobody.json"
+    nobody.write_text('{"auths": {}}')
+    with registries.guarded(tmp_path / "registry", "ann", "very-private") as registry:
+        registry.push(tiny.layout(tmp_path / "tiny"), "team/private:1")
+        image = f"{registry.address}/team/private:1"
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": image}]}}
+        template["spec"]["imagePullSecrets"] = [{"name": "gone"}, {"name": "pull"}]
+        spec = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "zero"}, "spec": spec}
+        config = base64.b64encode(registry.authfile.read_bytes()).decode()
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "pull"},
+            "data": {".dockerconfigjson": config},
+        }
+        owner.apply(f"/apis/apps/v1/namespaces/{SPACE}/deployments/zero", body)
+        owner.apply(f"/api/v1/namespaces/{SPACE}/secrets/pull", {**secret, "type": "kubernetes.io/dockerconfigjson"})
+        what = {"sources": [{"type": "workloads", "kinds": ["Deployment"]}], "resolve": "tags"}
+        what.update({"authfile": str(nobody), "ca_file": str(registry.authority)})
+        refused = _discover(owner, **what)
+        assert refused["images"] == []
+        [record] = [one for one in refused["skipped"] if one["reference"] == f"docker://{image}"]
+        assert "HTTP 401" in record["reason"]
+        assert 'resources: ["secrets"], verbs: ["get"]' in record["reason"]
+        owner.apply(f"{rbac}/roles/pull", role)
+        owner.apply(f"{rbac}/rolebindings/pull", binding)
+        [found] = kube.until(lambda: _discover(owner, **what)["images"], "the role is obeyed")
+        assert found["digest"] == _digest_of(registry, "team/private:1")
+        assert "very-private" not in str(_discover(owner, **what))
+
+
+def _digest_of(registry, name):
+    folder = str(registry.authority.parent)
+    argv = ["skopeo", "inspect", "--format", "{{.Digest}}", "--cert-dir", folder, "--authfile", str(registry.authfile)]
+    argv.append(f"docker://{registry.address}/{name}")
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_the_second_run_reads_only_the_changes(owner, tmp_path):

@@ -6,10 +6,13 @@ import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
+from ansible_collections.scap.images.plugins.module_utils.marking import admission
 from ansible_collections.scap.images.plugins.module_utils.marking import annotations as words
+from ansible_collections.scap.images.plugins.module_utils.marking.install import install
+from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
 from ansible_collections.scap.images.plugins.module_utils.marking.state import OPENSHIFT_IMAGES
 
-from tests.support.marking import Cluster
+from tests.support.marking import EXEMPT, NAMESPACE, Cluster, pod, wait
 from tests.support.marking_records import digest, verdict
 
 pytest_plugins = ["tests.support.marking"]
@@ -64,6 +67,41 @@ def test_annotated_turned_round_and_lifted(cluster: Cluster) -> None:
     cluster.lift()
     for name in (digest("a"), digest("b")):
         assert _annotations(cluster, name) == FOREIGN
+
+
+def test_a_plug_in_that_obeys_the_annotation_is_found_by_trying_and_is_no_proof(cluster: Cluster) -> None:
+    """OpenShift's ImagePolicy plug-in with a rule refuses bare pods alone. Another policy stands in for it here: what the
+    API server says then is the same, and nothing but its words is looked at."""
+    policy, binding = f"{admission.POLICIES}/scap-test-image-policy", f"{admission.BINDINGS}/scap-test-image-policy"
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    spec: dict[str, t.Any] = {
+        "matchConstraints": {"resourceRules": [pods]},
+        "matchConditions": [{"name": "bare", "expression": "!has(object.metadata.ownerReferences)"}],
+        "validations": [
+            {
+                "expression": f"!object.spec.containers.exists(c, c.image.endsWith('{digest('a')}'))",
+                "message": "this image is prohibited by policy",
+            }
+        ],
+    }
+    base = {"apiVersion": admission.GROUP_VERSION, "metadata": {"name": "scap-test-image-policy"}}
+    bound = {"policyName": "scap-test-image-policy", "validationActions": ["Deny"]}
+    cluster.admin.delete(f"{admission.BINDINGS}/scap-images-pods-deny")
+    cluster.admin.apply(policy, {**base, "kind": "ValidatingAdmissionPolicy", "spec": spec})
+    cluster.admin.apply(binding, {**base, "kind": "ValidatingAdmissionPolicyBinding", "spec": bound})
+    try:
+        name = f"registry.example/x@{digest('a')}"
+        wait(lambda: "prohibited by policy" in cluster.try_pod(pod(name))[0], "the stand-in refuses")
+        outcome = cluster.run(verdict("a"))
+        assert outcome.openshift == "obeys"
+        assert outcome.marks[0].blocked.startswith("unproven: "), "a controller's pod passes it"
+    finally:
+        cluster.admin.delete(binding)
+        cluster.admin.delete(policy)
+    wait(lambda: not cluster.try_pod(pod(name))[0], "the stand-in is gone")
+    install(cluster.admin, manifests(NAMESPACE, [EXEMPT]))
+    wait(lambda: cluster.run(verdict("a")).marks[0].blocked == "proven", "proven by our own policy")
+    assert cluster.run(verdict("a"), verdict("b")).openshift == "ignores"
 
 
 def test_the_others_are_marked_where_one_has_no_room(cluster: Cluster) -> None:

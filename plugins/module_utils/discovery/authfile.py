@@ -21,13 +21,26 @@ class Credentials:
 
     def __init__(self, authfile: str | None = None, environ: t.Mapping[str, str] | None = None) -> None:
         self._entries: dict[str, tuple[str, str]] = {}
-        for path in _files(authfile, os.environ if environ is None else environ):
+        self._load(_files(authfile, os.environ if environ is None else environ))
+
+    def _load(self, paths: t.Iterable[str]) -> None:
+        for path in paths:
             data = read_json(path, LIMIT)
-            auths = data.get("auths") if isinstance(data, dict) else None
-            for name, entry in auths.items() if isinstance(auths, dict) else ():
-                pair = _pair(entry)
-                if pair is not None:
-                    self._entries.setdefault(_host_path(name), pair)
+            self._add(data.get("auths") if isinstance(data, dict) else None)
+
+    @classmethod
+    def of_auths(cls, auths: t.Any) -> Credentials:
+        """Those of an `auths` mapping alone, whatever files there are."""
+        credentials = cls.__new__(cls)
+        credentials._entries = {}
+        credentials._add(auths)
+        return credentials
+
+    def _add(self, auths: t.Any) -> None:
+        for name, entry in auths.items() if isinstance(auths, dict) else ():
+            pair = _pair(entry)
+            if pair is not None:
+                self._entries.setdefault(_host_path(name), pair)
 
     def of(self, host: str, repository: str) -> tuple[str, str] | None:
         """User and password for a repository, None where no entry matches."""

@@ -142,6 +142,9 @@ class Catalog:
     def sources_of(self, reference: str) -> list[str]:
         return sorted(self._unresolved[reference].sources)
 
+    def pull_secrets_of(self, reference: str) -> list[str]:
+        return sorted(self._unresolved[reference].pull_secrets)
+
     def settle(self, reference: str, found: t.Sequence[Image]) -> None:
         """`found`: what the reference turned out to be, one Image a platform."""
         entry = self._unresolved.pop(reference)

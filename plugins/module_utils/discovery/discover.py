@@ -19,6 +19,7 @@ from .catalog import Catalog
 from .difference import Before, difference
 from .interface import Setting, Source
 from .output import row, write_rows
+from .pullsecrets import PullSecrets
 from .resolve import Resolver
 from .scope import Scope, ordered
 from .selection import Selection, Selector, split
@@ -70,7 +71,8 @@ def _discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disc
     catalog = Catalog()
     skipped: list[Skipped] = []
     told = [_ask(source, catalog, skipped) for source in built]
-    resolver = Resolver(setting.registries, setting.store, _platforms(setting), setting.parallelism)
+    secrets = PullSecrets(setting.client, setting.registries)
+    resolver = Resolver(setting.registries, setting.store, _platforms(setting), setting.parallelism, secrets)
     asked = setting.registries.requests
     skipped += resolver.run(catalog, wish.resolve)
     catalog.fold()
@@ -90,7 +92,10 @@ def _discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disc
         "excluded": len(excluded),
         "reasons": _reasons(everything),
         "sources": told,
-        "resolved": {"requests": setting.registries.requests - asked, "unchanged": resolver.revalidated},
+        "resolved": {
+            "requests": setting.registries.requests - asked + secrets.requests,
+            "unchanged": resolver.revalidated,
+        },
         "difference": changes,
         "seconds": round(time.monotonic() - started, 3),
     }

@@ -8,6 +8,7 @@ Every body is bounded, every digest is checked against the bytes that were fetch
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -69,7 +70,15 @@ class Registries:
     ) -> None:
         self.conf = RegistriesConf(registries_conf)
         self._insecure = list(insecure)
+        self._timeout = timeout
+        self._ca_file = ca_file
         self._transport = Transport(Credentials(authfile), timeout, ca_file)
+
+    def opened_by(self, credentials: Credentials) -> Registries:
+        """The same registries with other credentials."""
+        other = copy.copy(self)
+        other._transport = Transport(credentials, self._timeout, self._ca_file)
+        return other
 
     @property
     def requests(self) -> int:

@@ -13,9 +13,13 @@ from ..model import Image, ScapError, Skipped, is_digest
 from ..reference import Reference, parse
 from .catalog import Catalog, Key, bare_platform
 from .checkpoint import Checkpoints
+from .pullsecrets import PullSecrets
 from .registries import Manifest, Registries
 
 IDENTITY = {"cache": "references"}
+SECRETS_SAID = 2
+"""So many of them are named in a refusal."""
+
 INDEX_ENTRIES = 1000
 """Manifests of one index; a longer one is refused."""
 
@@ -34,9 +38,16 @@ class Resolver:
     """Fills in what the catalog's sources did not know."""
 
     def __init__(
-        self, registries: Registries, store: Checkpoints, platforms: t.Sequence[str], parallelism: int
+        self,
+        registries: Registries,
+        store: Checkpoints,
+        platforms: t.Sequence[str],
+        parallelism: int,
+        secrets: PullSecrets | None = None,
     ) -> None:
+        """`secrets`: opens what the pods' pull secrets open; None where there is no cluster."""
         self.registries = registries
+        self.secrets = secrets
         self.store = store
         self.platforms = {bare_platform(platform) for platform in platforms}
         self.parallelism = max(1, parallelism)
@@ -44,6 +55,8 @@ class Resolver:
         kept = store.load(IDENTITY)
         self._kept: dict[str, t.Any] = kept[1] if kept else {}
         self._used: dict[str, t.Any] = {}
+        self._names: dict[str, list[str]] = {}
+        """References to the pull secrets of their pods."""
 
     def run(self, catalog: Catalog, how: str) -> list[Skipped]:
         """`how`: `tags` resolves references without a digest, `all` asks for every digest too, `none` asks nobody."""
@@ -54,6 +67,7 @@ class Resolver:
                 catalog.keep(reference)
             else:
                 references.append(reference)
+                self._names[reference] = catalog.pull_secrets_of(reference)
         for reference, answer in self._parallel(references, self._resolve):
             if isinstance(answer, ScapError):
                 if not catalog.running_as(reference):
@@ -111,7 +125,7 @@ class Resolver:
         failure = None
         for candidate in self.registries.conf.expand(reference):
             try:
-                found = self._ask(name, candidate)
+                found = self._ask_with_secrets(name, candidate)
             except ScapError as error:
                 failure = failure or error
                 continue
@@ -119,18 +133,34 @@ class Resolver:
             return found
         raise failure or ScapError("no_digest", f"{name}: nothing says what it means")
 
-    def _ask(self, name: str, reference: Reference) -> Resolved:
+    def _ask_with_secrets(self, name: str, reference: Reference) -> Resolved:
+        """By the user's own credentials, and where they are refused by the secrets that its pods pull it with."""
+        try:
+            return self._ask(name, reference, self.registries)
+        except ScapError as error:
+            if error.code != "registry_unauthorized" or self.secrets is None or not self._names.get(name):
+                raise
+            refusal = error
+        said = []
+        for secret in self._names[name]:
+            try:
+                return self._ask(name, reference, self.secrets.registries(secret))
+            except ScapError as error:
+                said.append(f"; by its pull secret {secret} neither: {error.message}")
+        raise ScapError(refusal.code, f"{refusal.message}{''.join(said[:SECRETS_SAID])}")
+
+    def _ask(self, name: str, reference: Reference, registries: Registries) -> Resolved:
         kept = self._remembered(name)
         if kept is not None and reference.digest:
             return kept
-        manifest = self.registries.head(reference, kept.etag if kept else "")
+        manifest = registries.head(reference, kept.etag if kept else "")
         if manifest is None or (kept is not None and manifest.digest == kept.digest):
             self.revalidated += 1
             return t.cast(Resolved, kept)
         if not manifest.is_index:
             return Resolved(manifest.digest, manifest.etag, None)
         if manifest.body is None:
-            manifest = dataclasses.replace(self.registries.fetch(reference.at(manifest.digest)), etag=manifest.etag)
+            manifest = dataclasses.replace(registries.fetch(reference.at(manifest.digest)), etag=manifest.etag)
         return Resolved(manifest.digest, manifest.etag, members(manifest, name))
 
     def _remembered(self, name: str) -> Resolved | None:
