@@ -158,9 +158,9 @@ options:
     description:
       - V(tags) asks registries for references without a digest. V(all) also asks for each digest, so that digests of
         indexes become those of their manifests. V(none) asks nobody; such references are returned without a digest.
-      - Where a registry refuses the credentials of O(authfile), the pull secrets of the image's pods are tried. They are
-        read only then, and only where the user may C(get) them; the shipped rights do not reach to secrets, so grant
-        them by name in the namespaces that need it.
+      - Where a registry refuses the credentials of O(authfile), the pull secrets of the image's pods are tried. They
+        are read only then, and only where the user may C(get) them. The shipped rights do not reach to secrets, so
+        grant them by name in the namespaces that need it.
     type: str
     choices: [tags, all, none]
     default: tags

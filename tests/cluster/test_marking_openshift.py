@@ -70,8 +70,8 @@ def test_annotated_turned_round_and_lifted(cluster: Cluster) -> None:
 
 
 def test_a_plug_in_that_obeys_the_annotation_is_found_by_trying_and_is_no_proof(cluster: Cluster) -> None:
-    """OpenShift's ImagePolicy plug-in with a rule refuses bare pods alone. Another policy stands in for it here: what the
-    API server says then is the same, and nothing but its words is looked at."""
+    """OpenShift's ImagePolicy plug-in with a rule refuses bare pods alone. Another policy stands in for it here: what
+    the API server says then is the same, and nothing but its words is looked at."""
     policy, binding = f"{admission.POLICIES}/scap-test-image-policy", f"{admission.BINDINGS}/scap-test-image-policy"
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     spec: dict[str, t.Any] = {
