@@ -60,7 +60,7 @@ class Selector:
             age = datetime.timedelta(seconds=seconds(selection.created_within, "created_within"))
             self._oldest = datetime.datetime.now(datetime.timezone.utc) - age
         self._exclude = [_exclusion(entry) for entry in selection.exclude]
-        self._scanner = {_bare(normalise(name)) if name[:7] != "sha256:" else name for name in selection.scanner_images}
+        self._scanner = {part for name in selection.scanner_images for part in _means(name)}
 
     def reason(self, image: Image) -> str:
         """Why the image is not wanted; empty where it is."""
@@ -104,6 +104,14 @@ def split(images: t.Iterable[Image], selector: Selector, excluded: list[Skipped]
             excluded.append(Skipped(image.reference, reason, ", ".join(image.sources)))
         else:
             yield image
+
+
+def _means(name: str) -> list[str]:
+    """A digest, or a reference and the digest that it names."""
+    if name.startswith("sha256:"):
+        return [name]
+    reference = normalise(name)
+    return [_bare(reference), *filter(None, [parse(reference).digest])]
 
 
 def _exclusion(entry: dict[str, t.Any]) -> tuple[list[str], str]:

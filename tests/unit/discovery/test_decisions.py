@@ -89,6 +89,7 @@ def test_the_reference_is_one_that_can_be_pulled():
         ({}, image("quay.io/openshift-release-dev/ocp-v4.0-art-dev:x"), "excluded: OpenShift's release payload"),
         ({"scanner_images": ["quay.io/a/b:1"]}, image(), "excluded: the scanner's own image"),
         ({"scanner_images": [D1]}, image(), "excluded: the scanner's own image"),
+        ({"scanner_images": [f"mirror.example/scanner@{D1}"]}, image(), "excluded: the scanner's own image"),
         ({"names": ["quay.io/shop/*"]}, image(), "excluded: its name matches none of names"),
         ({"names": ["quay.io/*"]}, image(), ""),
         ({"registries": ["*.example.org"]}, image(), "excluded: it is in none of registries"),
