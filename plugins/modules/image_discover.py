@@ -203,6 +203,9 @@ attributes:
     description: Runs on POSIX hosts.
     platforms: posix
     support: full
+notes:
+  - With O(dir) a run reads only what changed since the one before. Where nothing did, that is one request a list, a
+    watch for each kind of workload and one for the nodes.
 requirements:
   - python >= 3.9
   - openshift >= 0.13.2 (source openshift)

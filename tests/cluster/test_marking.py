@@ -18,7 +18,7 @@ from ansible_collections.scap.images.plugins.module_utils.marking.engine import 
 from ansible_collections.scap.images.plugins.module_utils.marking.install import install, remove
 from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
 from ansible_collections.scap.images.plugins.module_utils.marking.outcome import GuardError, Options
-from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError, to_json
+from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError, VerdictImage, to_json
 from ansible_collections.scap.images.plugins.modules import image_annotate
 
 from tests.support import marking as support
@@ -218,6 +218,19 @@ def test_the_module_keeps_marks_and_blast_radius(cluster: Cluster, tmp_path: pat
         assert [data["metadata"]["name"] for data in cluster.denied().values()] == ["warn-00001"]
     finally:
         cluster.admin.request("DELETE", f"{path}/blast", params={"gracePeriodSeconds": 0})
+
+
+def test_an_image_without_a_digest_is_told_and_the_others_are_marked(cluster: Cluster) -> None:
+    nameless = verdict("n", image=VerdictImage("docker://registry.example/n:1", "", "", ""))
+    odd = verdict("o", image=VerdictImage("docker://registry.example/o:1", "sha256:ABC", "", ""))
+    marks = cluster.run(verdict("a"), nameless, odd).marks
+    assert [(mark.reference, mark.denied, mark.blocked) for mark in marks] == [
+        (f"docker://{TAG}", True, "proven"),
+        ("docker://registry.example/n:1", False, "no"),
+        ("docker://registry.example/o:1", False, "no"),
+    ]
+    assert {mark.detail for mark in marks[1:]} == {"the image has no digest, so nothing can be marked"}
+    assert [scan["spec"]["digest"] for scan in cluster.admin.get(imagescan.PATH)["items"]] == [digest("a")]
 
 
 def test_two_runs_at_once_lose_nothing(cluster: Cluster) -> None:

@@ -288,7 +288,7 @@ class Client:
         parts: list[bytes] = []
         size = 0
         try:
-            while part := response.read(_PIECE, decode_content=True):
+            for part in self._whole_parts(response):
                 size += len(part)
                 if size > limit:
                     text = f"{self.host}: {what}: the answer is longer than {limit} bytes"
@@ -297,6 +297,15 @@ class Client:
         except (urllib3().exceptions.HTTPError, OSError) as error:
             raise _lost(self.host, what, error) from error
         return b"".join(parts)
+
+    @staticmethod
+    def _whole_parts(response: t.Any) -> t.Iterator[bytes]:
+        """Pieces as large as they come; `stream` would give each chunk of the server's by itself."""
+        if response.headers.get("Content-Encoding"):
+            yield from response.stream(_PIECE, decode_content=True)
+        else:
+            while part := response.read(_PIECE):
+                yield part
 
     def _pieces(self, response: t.Any, what: Target, quiet: float | None = None) -> t.Iterator[bytes]:
         socket = getattr(response.connection, "sock", None)

@@ -65,6 +65,12 @@ def install(client: Client, manifests: t.Sequence[J], check: bool = False, timeo
         try:
             after = client.apply(path(manifest), manifest, dry_run=check)
         except KubeError as error:
+            if error.status == 404 and manifest["kind"] in _FIRST_TO_GO:
+                raise ScapError(
+                    "admission_missing",
+                    f"{client.host} serves no {manifest['kind']}: Kubernetes 1.30 or OpenShift 4.17 and newer do, and"
+                    " only there images can be denied; without it take marking out of components",
+                ) from error
             if not (check and error.status == 404):  # its namespace would be created by this very run
                 raise
             after = manifest

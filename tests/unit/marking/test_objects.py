@@ -7,11 +7,14 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
 from ansible_collections.scap.images.plugins.module_utils.marking import admission, imagescan, install, rbac, state
 from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
-from ansible_collections.scap.images.plugins.module_utils.model import Mark
+from ansible_collections.scap.images.plugins.module_utils.marking.proof import Prover
+from ansible_collections.scap.images.plugins.module_utils.model import Mark, ScapError
 
 from tests.support.marking_records import digest, verdict
+from tests.support.misbehaving import Say, serving
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 J = t.Dict[str, t.Any]
@@ -140,6 +143,17 @@ def test_paths_and_what_two_parts_share() -> None:
     assert len(both) == len(found)
     shared = next(data for data in both if install.path(data) == "/api/v1/namespaces/scap-images")
     assert shared["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "scap.images", "a": "b"}
+
+
+def test_a_cluster_without_admission_policies_is_told_so() -> None:
+    """By the setup, and by the proof, where they were there once."""
+    gone = Say(404, {"kind": "Status", "code": 404, "message": "the server could not find the requested resource"})
+    policies = [data for data in manifests("scap-images") if data["kind"] == "ValidatingAdmissionPolicy"]
+    with serving(lambda _asked: gone) as server:
+        client = connect({"host": f"http://{server.address}", "api_key": "x"})
+        with pytest.raises(ScapError, match="serves no ValidatingAdmissionPolicy: Kubernetes"):
+            install.install(client, policies)
+        assert "this cluster serves no ValidatingAdmissionPolicy" in Prover(client, "scap-images").diagnosis()
 
 
 def test_everything_carries_the_label() -> None:
