@@ -89,11 +89,15 @@ def rows() -> t.Iterator[Row]:
     for version, name in ships:
         yield Row(version, version, name, _hostile(name), True)
     for version, name in ships:
-        yield Row(version, version, name, _fitting(name), False)
+        if _fitting(name) != "minimal":
+            yield Row(version, version, name, _fitting(name), False)
     for version, name in ships:
         for other in versions():
             if other != version:
                 yield Row(other, version, name, _hostile(name), True)
+    for version, name in ships:
+        if _fitting(name) == "minimal":
+            yield Row(version, version, name, "minimal", False)
     for version, name in ships:
         yield Row(version, version, name, "empty", False)
     for version in versions():

@@ -20,6 +20,7 @@ from ansible_collections.scap.images.plugins.module_utils.scanner import confine
 
 from tests.data import demo_images
 from tests.integration.inventory.lab import TOOLS, Lab
+from tests.support import random_streams
 
 XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
 SSG = "usr/share/xml/scap/ssg/content"
@@ -69,11 +70,14 @@ class Ways:
             compiled = compiler.compile_stream(str(stream), sha256, profile.id, profile.rules, str(folder / "compiled"))
             first = self.evaluate(str(stream), profile.id, folder / "original")
             second = self.evaluate(compiled.path, profile.id, folder / "cut")
-        differing = {
+            said = [set((folder / way / "stderr").read_text().splitlines()) for way in ("original", "cut")]
+        differing: dict[str, tuple[t.Any, t.Any]] = {
             rule: (first.get(rule), second.get(rule))
             for rule in {*first, *second}
             if first.get(rule) != second.get(rule)
         }
+        if said[1] - said[0] and "" not in first:
+            differing["stderr"] = (None, sorted(said[1] - said[0])[:5])
         evaluated = sum(answer[0] in ("pass", "fail") for answer in first.values())
         return Difference(len(first), evaluated, differing, "" in first)
 
@@ -100,6 +104,8 @@ class Ways:
             done = sandbox.run(argv, timeout=self._timeout, readable=[stream, *filter(None, [tailoring])])
             if done.returncode not in _CRASHED and not done.timed_out:
                 break
+        text = done.stderr.decode("utf-8", "replace").replace(stream, "STREAM")
+        (folder / "stderr").write_text("\n".join(line.strip() for line in text.splitlines()))
         if done.returncode not in (0, 2):
             return {"": ("none", str(done.returncode), done.error.rpartition("|")[2].strip())}
         return read_answers(folder / "out" / "results.xml")
@@ -154,6 +160,30 @@ def red_hat(folder: pathlib.Path, name: str, version: str) -> pathlib.Path:
     lab.prepare()
     lab.write("run/.containerenv", b"")
     return folder
+
+
+def random_root(folder: pathlib.Path) -> pathlib.Path:
+    """The root that random data streams look at."""
+    empty(folder)
+    for name, text in random_streams.FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def compare_random(version: str, root: pathlib.Path, work: pathlib.Path, seed: int) -> list[str]:
+    """What is not as it must be with the random data stream of this seed, one sentence each."""
+    stream = work / f"random-{seed}.xml"
+    stream.write_text(random_streams.make(seed))
+    ways = Ways(version, root, work, 60)
+    info = contentinfo.content_info(str(stream))
+    found = []
+    for profile in info.profiles:
+        if profile.rules:
+            difference = ways.compare(stream, profile, info.sha256)
+            if difference.differing or difference.failed or difference.rules != len(profile.rules):
+                found.append(f"seed {seed}, {profile.id}, {len(profile.rules)} rules: {difference}")
+    return found
 
 
 def empty(folder: pathlib.Path) -> pathlib.Path:

@@ -22,7 +22,7 @@ from .texts import TextObjects
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_DEPTH = 200
-_CACHE_VERSION = 4
+_CACHE_VERSION = 5
 
 _XCCDF = "http://checklists.nist.gov/xccdf/1.2"
 _OVAL = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
@@ -313,13 +313,15 @@ class _Reader:
         for step in reversed(chain):
             for idref, value in self._selects.get(step, []):
                 selected[idref] = value
+        # As oscap does it: in the order of the document; rules of unselected groups stay as they are for the others.
+        rules = []
         for rule in self._rules.values():
-            selected[rule.name] = selected[rule.name] and all(selected[parent] for parent in rule.parents)
-        rules = [
-            rule.name
-            for rule in self._rules.values()
-            if selected[rule.name]
-            and all(any(selected.get(idref) for idref in choices) for choices in rule.requires)
-            and not any(selected.get(idref) for idref in rule.conflicts)
-        ]
+            if all(selected[parent] for parent in rule.parents):
+                selected[rule.name] = (
+                    selected[rule.name]
+                    and all(any(selected.get(idref) for idref in choices) for choices in rule.requires)
+                    and not any(selected.get(idref) for idref in rule.conflicts)
+                )
+                if selected[rule.name]:
+                    rules.append(rule.name)
         return Profile(name, self._titles.get(name, ""), rules)

@@ -61,6 +61,14 @@ def test_every_rule_of_a_hostile_root(
     assert os.path.getsize(compiled) < os.path.getsize(stream) / 3
 
 
+@pytest.mark.parametrize("version", versions())
+def test_random_data_streams(tmp_path: pathlib.Path, version: str) -> None:
+    for folder in (tmp_path, tmp_path.parent):
+        folder.chmod(0o755)
+    place = both_ways.random_root(tmp_path / "root")
+    assert [both_ways.compare_random(version, place, tmp_path, seed) for seed in range(10)] == [[]] * 10
+
+
 def _results(folder: pathlib.Path) -> dict[str, object]:
     (path,) = folder.glob("evidence/*/*/results.json.gz")
     results = read_json(str(path))

@@ -21,72 +21,142 @@ STREAM = """<?xml version="1.0" encoding="UTF-8"?>
 <ds:data-stream-collection xmlns:ds="http://scap.nist.gov/schema/scap/source/1.2"
  xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:cat="urn:oasis:names:tc:entity:xmlns:xml:catalog">
  <ds:data-stream id="stream">
-  <ds:dictionaries><ds:component-ref id="ref-dictionary" xlink:href="#dictionary">
-   <cat:catalog><cat:uri name="cpe.xml" uri="#ref-cpe"/></cat:catalog></ds:component-ref></ds:dictionaries>
-  <ds:checklists><ds:component-ref id="ref-xccdf" xlink:href="#xccdf"><cat:catalog>
-   <cat:uri name="oval.xml" uri="#ref-oval"/><cat:uri name="ocil.xml" uri="#ref-ocil"/>
+  <ds:dictionaries>
+<ds:component-ref id="ref-dictionary" xlink:href="#dictionary">
+   <cat:catalog>
+<cat:uri name="cpe.xml" uri="#ref-cpe"/></cat:catalog></ds:component-ref></ds:dictionaries>
+  <ds:checklists>
+<ds:component-ref id="ref-xccdf" xlink:href="#xccdf">
+<cat:catalog>
+   <cat:uri name="oval.xml" uri="#ref-oval"/>
+<cat:uri name="ocil.xml" uri="#ref-ocil"/>
    <cat:uri name="far.xml" uri="#ref-far"/></cat:catalog></ds:component-ref></ds:checklists>
-  <ds:checks><ds:component-ref id="ref-oval" xlink:href="#oval"/><ds:component-ref id="ref-ocil" xlink:href="#ocil"/>
+  <ds:checks>
+<ds:component-ref id="ref-oval" xlink:href="#oval"/>
+<ds:component-ref id="ref-ocil" xlink:href="#ocil"/>
    <ds:component-ref id="ref-cpe" xlink:href="#cpe"/>
    <ds:component-ref id="ref-far" xlink:href="https://example.org/far.xml"/></ds:checks>
  </ds:data-stream>
  <ds:component id="dictionary">
-  <cpe-list xmlns="http://cpe.mitre.org/dictionary/2.0"><cpe-item name="cpe:/a:x"/></cpe-list>
+  <cpe-list xmlns="http://cpe.mitre.org/dictionary/2.0">
+<cpe-item name="cpe:/a:x"/></cpe-list>
  </ds:component>
- <ds:component id="xccdf"><x:Benchmark xmlns:x="http://checklists.nist.gov/xccdf/1.2" id="b">
-  <x:notice id="n">a notice</x:notice><x:plain-text id="plain">a plain text</x:plain-text><x:version>1</x:version>
-  <x:Profile id="p_profile_base"><x:title>Base</x:title><x:select idref="r1" selected="true"/>
+ <ds:component id="xccdf">
+<x:Benchmark xmlns:x="http://checklists.nist.gov/xccdf/1.2" id="b">
+  <x:notice id="n">a notice</x:notice>
+<x:plain-text id="plain">a plain text</x:plain-text>
+<x:version>1</x:version>
+  <x:Profile id="p_profile_base">
+<x:title>Base</x:title>
+<x:select idref="r1" selected="true"/>
    <x:select idref="r9" selected="false"/></x:Profile>
-  <x:Profile id="p_profile_more" extends="p_profile_base"><x:title>More</x:title>
-   <x:select idref="r2" selected="true"/><x:select idref="nothing" selected="true"/>
-   <x:set-value idref="v-unused">9</x:set-value><x:refine-value idref="v1" selector="b"/></x:Profile>
-  <x:Profile id="p_profile_people"><x:title>People</x:title><x:select idref="r3" selected="true"/></x:Profile>
-  <x:Profile id="p_profile_far"><x:title>Far</x:title><x:select idref="r4" selected="true"/></x:Profile>
-  <x:Value id="v1"><x:title>One</x:title><x:description>cut</x:description><x:value>1</x:value></x:Value>
-  <x:Value id="v2"><x:value>2</x:value></x:Value><x:Value id="v-unused"><x:value>3</x:value></x:Value>
-  <x:Group id="g1"><x:title>Group</x:title><x:description>cut</x:description>
-   <x:Rule id="r1" selected="false"><x:title>Rule one &gt; none</x:title>
-    <x:description>See <x:sub idref="v2"/>.</x:description><x:rationale>Because.</x:rationale>
-    <x:ident system="s">CCE-1</x:ident><x:fix system="urn:xccdf:fix:script:ansible">a: 1</x:fix>
+  <x:Profile id="p_profile_more" extends="p_profile_base">
+<x:title>More</x:title>
+   <x:select idref="r2" selected="true"/>
+<x:select idref="nothing" selected="true"/>
+   <x:set-value idref="v-unused">9</x:set-value>
+<x:refine-value idref="v1" selector="b"/></x:Profile>
+  <x:Profile id="p_profile_people">
+<x:title>People</x:title>
+<x:select idref="r3" selected="true"/></x:Profile>
+  <x:Profile id="p_profile_far">
+<x:title>Far</x:title>
+<x:select idref="r4" selected="true"/></x:Profile>
+  <x:Value id="v1">
+<x:title>One</x:title>
+<x:description>cut</x:description>
+<x:value>1</x:value></x:Value>
+  <x:Value id="v2">
+<x:value>2</x:value></x:Value>
+<x:Value id="v-unused">
+<x:value>3</x:value></x:Value>
+  <x:Group id="g1">
+<x:title>Group</x:title>
+<x:description>cut</x:description>
+   <x:Rule id="r1" selected="false">
+<x:title>Rule one &gt; none</x:title>
+    <x:description>See <x:sub idref="v2"/>.</x:description>
+<x:rationale>Because.</x:rationale>
+    <x:ident system="s">CCE-1</x:ident>
+<x:fix system="urn:xccdf:fix:script:ansible">a: 1</x:fix>
     <x:fix system="urn:xccdf:fix:script:sh">echo '/>' <x:sub idref="v2"/></x:fix>
     <x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
      <x:check-export export-name="oval:a:var:1" value-id="v1"/>
      <x:check-content-ref href="oval.xml" name="oval:a:def:1"/></x:check>
     <x:check system="http://scap.nist.gov/schema/ocil/2">
      <x:check-content-ref href="ocil.xml" name="ocil:a:questionnaire:1"/></x:check></x:Rule>
-   <x:Rule id="r5" selected="false"><x:title>Alone</x:title></x:Rule></x:Group>
-  <x:Group id="g2"><x:Rule id="r2" selected="false"><x:requires idref="r7 r1"/><x:conflicts idref="nowhere"/>
+   <x:Rule id="r5" selected="false">
+<x:title>Alone</x:title></x:Rule></x:Group>
+  <x:Group id="g2">
+<x:Rule id="r2" selected="false">
+<x:requires idref="r7 r1"/>
+<x:conflicts idref="nowhere"/>
     <x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
      <x:check-content-ref href="oval.xml" name="oval:a:def:3"/></x:check></x:Rule>
-   <x:Rule id="r7" selected="false"><x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
+   <x:Rule id="r7" selected="false">
+<x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
      <x:check-content-ref href="oval.xml" name="oval:a:def:4"/></x:check></x:Rule></x:Group>
-  <x:Group id="g3"><x:Rule id="r3" selected="false"><x:check system="http://scap.nist.gov/schema/ocil/2">
+  <x:Group id="g3">
+<x:Rule id="r3" selected="false">
+<x:check system="http://scap.nist.gov/schema/ocil/2">
    <x:check-content-ref href="ocil.xml" name="ocil:a:questionnaire:1"/></x:check></x:Rule>
-   <x:Rule id="r4" selected="false"><x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
+   <x:Rule id="r4" selected="false">
+<x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">
     <x:check-content-ref href="far.xml"/></x:check></x:Rule></x:Group>
   <x:Rule id="r9" selected="true"/>
  </x:Benchmark></ds:component>
- <ds:component id="oval"><o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">
-  <o:definitions><o:definition id="oval:a:def:1"><o:criteria><o:extend_definition definition_ref="oval:a:def:2"/>
+ <ds:component id="oval">
+<o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">
+  <o:definitions>
+<o:definition id="oval:a:def:1">
+<o:criteria>
+<o:extend_definition definition_ref="oval:a:def:2"/>
      <o:criterion test_ref="oval:a:tst:1"/></o:criteria></o:definition>
-   <o:definition id="oval:a:def:2"><o:criteria><o:criterion test_ref="oval:a:tst:2"/></o:criteria></o:definition>
-   <o:definition id="oval:a:def:3"/><o:definition id="oval:a:def:4"/></o:definitions>
-  <o:tests><t id="oval:a:tst:1"><object object_ref="oval:a:obj:1"/><state state_ref="oval:a:ste:1"/></t>
-   <t id="oval:a:tst:2"><object object_ref="oval:a:obj:2"/></t><t id="oval:a:tst:3"/></o:tests>
-  <o:objects><b id="oval:a:obj:1"><set><object_reference>oval:a:obj:3</object_reference>
-    <filter action="exclude">oval:a:ste:2</filter></set></b><b id="oval:a:obj:2"><p var_ref="oval:a:var:2"/></b>
-   <b id="oval:a:obj:3"/><b id="oval:a:obj:4"/></o:objects>
-  <o:states><s id="oval:a:ste:1"/><s id="oval:a:ste:2"/><s id="oval:a:ste:3"/></o:states>
-  <o:variables><v id="oval:a:var:1"/><v id="oval:a:var:2"><variable_component var_ref="oval:a:var:1"/></v>
+   <o:definition id="oval:a:def:2">
+<o:criteria>
+<o:criterion test_ref="oval:a:tst:2"/></o:criteria></o:definition>
+   <o:definition id="oval:a:def:3"/>
+<o:definition id="oval:a:def:4"/></o:definitions>
+  <o:tests>
+<t id="oval:a:tst:1">
+<object object_ref="oval:a:obj:1"/>
+<state state_ref="oval:a:ste:1"/></t>
+   <t id="oval:a:tst:2">
+<object object_ref="oval:a:obj:2"/></t>
+<t id="oval:a:tst:3"/></o:tests>
+  <o:objects>
+<b id="oval:a:obj:1">
+<set>
+<object_reference>oval:a:obj:3</object_reference>
+    <filter action="exclude">oval:a:ste:2</filter></set></b>
+<b id="oval:a:obj:2">
+<p var_ref="oval:a:var:2"/></b>
+   <b id="oval:a:obj:3"/>
+<b id="oval:a:obj:4"/></o:objects>
+  <o:states>
+<s id="oval:a:ste:1"/>
+<s id="oval:a:ste:2"/>
+<s id="oval:a:ste:3"/></o:states>
+  <o:variables>
+<v id="oval:a:var:1"/>
+<v id="oval:a:var:2">
+<variable_component var_ref="oval:a:var:1"/></v>
    <v id="oval:a:var:3"/></o:variables></o:oval_definitions></ds:component>
- <ds:component id="ocil"><q:ocil xmlns:q="http://scap.nist.gov/schema/ocil/2.0"><q:questionnaires>
-  <q:questionnaire id="ocil:a:questionnaire:1"><r>ocil:a:testaction:1</r></q:questionnaire>
+ <ds:component id="ocil">
+<q:ocil xmlns:q="http://scap.nist.gov/schema/ocil/2.0">
+<q:questionnaires>
+  <q:questionnaire id="ocil:a:questionnaire:1">
+<r>ocil:a:testaction:1</r></q:questionnaire>
   <q:questionnaire id="ocil:a:questionnaire:2"/></q:questionnaires>
-  <q:test_actions><q:x id="ocil:a:testaction:1"/></q:test_actions>
-  <q:questions><q:y id="ocil:a:question:9"/></q:questions>
+  <q:test_actions>
+<q:x id="ocil:a:testaction:1"/></q:test_actions>
+  <q:questions>
+<q:y id="ocil:a:question:9"/></q:questions>
   </q:ocil></ds:component>
- <ds:component id="cpe"><o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">
-  <o:definitions><o:definition id="oval:cpe:def:1"/></o:definitions></o:oval_definitions></ds:component>
+ <ds:component id="cpe">
+<o:oval_definitions xmlns:o="http://oval.mitre.org/XMLSchema/oval-definitions-5">
+  <o:definitions>
+<o:definition id="oval:cpe:def:1"/></o:definitions></o:oval_definitions></ds:component>
 </ds:data-stream-collection>
 """
 
@@ -178,6 +248,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     ),
     "an extended component": ("</ds:data-stream>", '</ds:data-stream><ds:extended-component id="e"/>', "component .e"),
     "a signature": ("</ds:data-stream>", '</ds:data-stream><Signature xmlns="urn:s"/>', "has a <Signature>"),
+    "a rule that is never checked": ('id="r5"', 'id="r5" role="unchecked"', "a Rule has role='unchecked'"),
     "two data streams": ("</ds:data-stream>", '</ds:data-stream><ds:data-stream id="t"/>', "2 data streams"),
     "another encoding": ('encoding="UTF-8"', 'encoding="ISO-8859-1"', "written in ISO-8859-1"),
     "a dictionary that is none": ('xlink:href="#dictionary"', 'xlink:href="#oval"', "ref-dictionary is no CPE 2"),
@@ -192,6 +263,16 @@ def test_what_is_not_understood_is_refused(tmp_path: pathlib.Path, name: str) ->
         _compile(tmp_path, STREAM.replace(old, new, 1), "more")
     assert str(tmp_path / "content.xml") in str(caught.value)
     assert not list((tmp_path / "cache").glob("*compiled*"))
+
+
+def test_elements_that_touch_are_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RefusedError, match=r"content.xml: no white space stands before the element at byte \d+"):
+        _compile(tmp_path, re.sub(r">\s+<", "><", STREAM), "more")
+
+
+def test_variables_that_checks_fill_stay(tmp_path: pathlib.Path) -> None:
+    made = _compile(tmp_path, STREAM.replace('export-name="oval:a:var:1"', 'export-name="oval:a:var:3"'), "more")
+    assert "oval:a:var:3" in _ids(made)
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: pathlib.Path) -> None:

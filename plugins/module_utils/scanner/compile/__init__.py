@@ -20,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 from ...files import sha256_file, write_json, write_whole
 from ...model import ScapError
 from .index import Item, RefusedError, read_index
-from .reach import Kept, complement
+from .reach import Kept, complement, set_apart
 
 __all__ = ["Compiled", "RefusedError", "compile_stream"]
 
@@ -55,11 +55,11 @@ def compile_stream(path: str, sha256: str, profile: str, rules: t.Sequence[str],
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise ScapError("content_damaged", f"{path}: changed while it was read; start again")
             index = read_index(path, data)
-            kept = Kept(index, data, profile, rules)
+            cuts = set_apart(index, list(Kept(index, data, profile, rules).cuts()), data)
             items = index.checklist[1].items
             if not os.path.exists(texts):
                 write_json(texts, {name: _text(items[name], data) for name in rules})
-            write_whole(target, b"".join(data[start:end] for start, end in complement(kept.cuts(), data)))
+            write_whole(target, b"".join(data[start:end] for start, end in complement(cuts, data)))
     return Compiled(target, sha256_file(target), texts)
 
 

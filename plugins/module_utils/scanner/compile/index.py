@@ -71,6 +71,8 @@ class Item:
         """Ids of `requires` and `conflicts`."""
         self.values: set[str] = set()
         """Ids of check-export and sub."""
+        self.exports: set[str] = set()
+        """Variables that check-export fills."""
         self.checks: list[Check] = []
         self.parts: list[Part] = []
         self.scope: Scope = ()
@@ -297,6 +299,8 @@ class _Reader:
             self._items[-1].values.add(attributes.get("idref", ""))
         if space != XCCDF:
             return
+        if attributes.get("role") == "unchecked" and local in ("Rule", "refine-rule"):
+            raise self._index.refuse(f"a {local} has role='unchecked'")
         parent = stack[-2]
         at = self._parser.CurrentByteIndex
         if local in _ITEMS and parent in ("Benchmark", "Group"):
@@ -339,6 +343,7 @@ class _Reader:
             item.checks.append(Check(self._system, attributes.get("href", ""), attributes.get("name", "")))
         elif local == "check-export":
             item.values.add(attributes.get("value-id", ""))
+            item.exports.add(attributes.get("export-name", ""))
 
     def _end(self, _name: str) -> None:
         self._stack.pop()

@@ -29,6 +29,7 @@ _UNREAD = frozenset(
         "fix",
     )
 )
+_SPACE = b" \t\r\n"
 _CHECKS = ("check", "complex-check")
 
 Range = t.Tuple[int, int]
@@ -102,6 +103,11 @@ class Kept:
                 if check.system == OCIL_CHECK and useless:
                     continue
                 self._reach(check.href, check.name, name)
+        for name in self.selected:
+            for variable in self._items[name].exports:
+                for component in map(self._index.components.__getitem__, list(self._reached)):
+                    if variable in component.items:
+                        self._follow(component, variable, f"the rule {name}")
 
     @staticmethod
     def _is_answered(rule: Item) -> bool:
@@ -233,6 +239,14 @@ class Kept:
         return part.name in _UNREAD
 
 
+def set_apart(index: Index, cuts: t.Sequence[Range], data: t.Any) -> t.Sequence[Range]:
+    """The ranges, if each stands behind white space: oscap 1.3 can miss an element that follows another at once."""
+    for start, _end in cuts:
+        if data[start - 1] not in _SPACE:
+            raise index.refuse(f"no white space stands before the element at byte {start}")
+    return cuts
+
+
 def complement(cuts: t.Iterable[Range], data: t.Any) -> t.Iterator[Range]:
     """What stays of `data` without the ranges and the white space before each."""
     at = 0
@@ -240,7 +254,7 @@ def complement(cuts: t.Iterable[Range], data: t.Any) -> t.Iterator[Range]:
         if end <= at:
             continue
         before = start
-        while before > at and data[before - 1] in b" \t\r\n":
+        while before > at and data[before - 1] in _SPACE:
             before -= 1
         if before > at:
             yield at, before
