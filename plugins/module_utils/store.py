@@ -20,12 +20,16 @@ from .model import (
     ScanInfo,
     ScapError,
     Verdict,
+    field,
 )
 
 EVIDENCE = "evidence.json"
 RESULTS = "results.json.gz"
 VERDICTS = "verdicts.jsonl"
 IMAGES = "images.jsonl"
+CANARIES = "canaries.json"
+CANARY_CHECK = "canary_images"
+"""The coverage check of what a run's canary images showed."""
 _MAX_EVIDENCE = 64 << 20
 
 
@@ -122,3 +126,18 @@ def discovered(folder: str) -> dict[str, Image]:
     except RecordError as error:
         raise ScapError("images_damaged", f"{path}: {error}; discover again") from error
     return {image.digest: image for image in images if image.digest}
+
+
+def distrusted(folder: str) -> Reason | None:
+    """Why nothing that the last run scanned or reused can be believed: its canary images (canaries.json)."""
+    path = os.path.join(folder, CANARIES)
+    if not os.path.exists(path):
+        return None
+    try:
+        record = read_json(path)
+        detail = field(record, "detail", str)
+        if field(record, "passed", bool, record.get("passed", False) is None):
+            return None
+    except (ScapError, RecordError) as error:
+        detail = f"{path}: cannot be used: {error}; scan again"
+    return Reason(f"unproven_{CANARY_CHECK}", f"{CANARY_CHECK}: {detail}")

@@ -333,7 +333,9 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
     client = connect(params)
     try:
         if params["state"] == "present":
+            verdicts, left = inputs.believable(verdicts)
             outcome = Marker(client, options).mark(verdicts, known)
+            outcome.notes += [left] if left else []
         elif given:
             outcome = Marker(client, options).lift({verdict.image.digest for verdict in verdicts})
         elif params["images"]:

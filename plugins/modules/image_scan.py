@@ -312,6 +312,7 @@ from ..module_utils.scan.kubernetes_job import PodOptions
 from ..module_utils.scan.local import LocalExecutor, LocalOptions
 from ..module_utils.scanner.acquire import Access
 from ..module_utils.scanner.pod import RUNGS
+from ..module_utils.store import distrusted
 
 MAX_INLINE = 100
 NAMESPACE = "scap-images"
@@ -359,7 +360,11 @@ def main() -> None:
     )
     try:
         module.no_log_values.update(auth.secrets(module.params))
-        module.exit_json(**run(module.params, module.check_mode))
+        answer = run(module.params, module.check_mode)
+        distrust = None if module.check_mode else distrusted(os.path.abspath(module.params["dir"]))
+        if distrust is not None:
+            module.warn(distrust.message)
+        module.exit_json(**answer)
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
 

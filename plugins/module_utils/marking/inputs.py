@@ -13,6 +13,7 @@ import typing as t
 
 from ..files import read_jsonl, write_json, write_jsonl
 from ..model import Image, J, Mark, RecordError, ScapError, Verdict, is_digest, to_json
+from ..store import CANARY_CHECK
 from . import keys
 from .blast import Blast
 from .denied import Exemption
@@ -30,6 +31,19 @@ def verdicts(inline: t.Sequence[t.Any] | None, path: str | None) -> list[Verdict
     """The verdicts of a list or of a JSON Lines file; ScapError names the one that is damaged."""
     rows = inline if inline is not None else read_jsonl(path or "")
     return _records(rows, Verdict.from_json, path or "verdicts")
+
+
+def believable(found: t.Sequence[Verdict]) -> tuple[list[Verdict], str]:
+    """The verdicts of runs whose canary images had the known answers, and what to say of the others.
+
+    No mark changes through the others: neither what denies an image nor what lets it run can be believed.
+    """
+    code = f"unproven_{CANARY_CHECK}"
+    left = [verdict for verdict in found if all(reason.code != code for reason in verdict.reasons)]
+    number = len(found) - len(left)
+    if not number:
+        return left, ""
+    return left, f"{number} images were scanned by a run whose canary images got wrong answers; their marks are left"
 
 
 def images(path: str | None) -> list[Image]:

@@ -27,7 +27,7 @@ from ..model import (
     to_json,
 )
 from ..results import parse_file
-from ..store import VERDICTS, discovered, evidences, results_of
+from ..store import VERDICTS, discovered, distrusted, evidences, results_of
 from .judge import STRICTEST, image_of, judge_foreign, judge_strictest
 from .policy import Policy, load_policies, parse_policies
 from .waivers import Waiver, Waivers, load_waivers
@@ -101,10 +101,14 @@ def load_grounds(policies: t.Sequence[t.Any], waivers: t.Sequence[str]) -> Groun
 def verdicts_of(root: str, grounds: Grounds) -> t.Iterator[Verdict]:
     """One verdict for each image that has an evidence in scap_dir `root`, one at a time."""
     images = discovered(root)
+    distrust = distrusted(root)
     for evidence, folder in evidences(root):
         results = results_of(root, folder, evidence)
         image = images.get(evidence.digest)
         verdict = judge_strictest(evidence, results, grounds.policies, grounds.waivers, grounds.now, image)
+        if distrust is not None:
+            reasons = [distrust, *(reason for reason in verdict.reasons if reason.code != distrust.code)]
+            verdict = dataclasses.replace(verdict, state="error", reasons=reasons)
         yield dataclasses.replace(verdict, evidence=folder)
 
 

@@ -42,8 +42,11 @@ ERROR_SUFFIX = "-error"
 _XCCDF = "arf.xml.gz"
 
 
-def accept(outcome: Outcome, settings: Settings, executor: str) -> tuple[Evidence, str]:
-    """The evidence that an outcome stands for, and its folder below settings.evidence."""
+def accept(outcome: Outcome, settings: Settings, executor: str, checks: t.Sequence[Check] = ()) -> tuple[Evidence, str]:
+    """The evidence that an outcome stands for, and its folder below settings.evidence.
+
+    `checks`: what the run proves of all that it scans; a stored evidence that is reused keeps those of its own run.
+    """
     if outcome.reused:
         return Evidence.from_json(read_json(os.path.join(outcome.reused, "evidence.json"))), outcome.reused
     staging = outcome.staging
@@ -60,7 +63,7 @@ def accept(outcome: Outcome, settings: Settings, executor: str) -> tuple[Evidenc
         for name in sorted(os.listdir(staging))
         if name != "evidence.json"
     ]
-    evidence = dataclasses.replace(evidence, files=files)
+    evidence = dataclasses.replace(evidence, files=files, coverage=[*evidence.coverage, *checks])
     write_json(os.path.join(staging, "evidence.json"), to_json(evidence))
     sync_folder(staging)
     return evidence, _store(staging, evidence, outcome, settings)

@@ -13,9 +13,10 @@ import time
 import typing as t
 
 from ..files import write_json
-from ..model import Evidence, Image, J, ScapError, is_digest
+from ..model import Check, Evidence, Image, J, ScapError, is_digest
 from ..reference import normalise
 from .accept import accept, sweep
+from .canaries import prove
 from .distrust import distrust
 from .indexing import index_feeds
 from .interface import Executor, Outcome, Settings
@@ -82,10 +83,11 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
             ) from error
         sweep(settings)
         progress = _Progress(settings, len(images))
+        canaries = prove(executor, settings) if images else None
         every = []
         index_feeds(settings)
         for outcome in executor.scan(images, settings):
-            scanned = _accept(outcome, settings, executor.name)
+            scanned = _accept(outcome, settings, executor.name, canaries)
             every.append(scanned)
             progress.ended(scanned)
             yield scanned
@@ -93,8 +95,8 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
         progress.close()
 
 
-def _accept(outcome: Outcome, settings: Settings, executor: str) -> Scanned:
-    evidence, path = accept(outcome, settings, executor)
+def _accept(outcome: Outcome, settings: Settings, executor: str, canaries: Check | None) -> Scanned:
+    evidence, path = accept(outcome, settings, executor, [canaries] if canaries else [])
     return Scanned(evidence, path, bool(outcome.reused))
 
 

@@ -38,9 +38,12 @@ class Settings:
     sample: float = 0.01
     """Share of the images, from 0 to 1, that are evaluated both ways."""
 
+    place: str = "evidence"
+    """Folder of scap_dir that takes the evidences."""
+
     @property
     def evidence(self) -> str:
-        return f"{self.dir}/evidence"
+        return f"{self.dir}/{self.place}"
 
     @property
     def cache(self) -> str:
@@ -91,3 +94,10 @@ class Executor(abc.ABC):
     @abc.abstractmethod
     def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
         """One Outcome for each image, in the order in which they end; ScapError only where no image can be scanned."""
+
+    def canaries(self, layout: str, digests: t.Mapping[str, str]) -> t.Mapping[str, Image]:
+        """The canary images as this executor reaches them: each tag of `digests` (tag to manifest digest) to an Image.
+
+        `layout`: the OCI layout that holds them. Nothing where there is no way: the run then says that it had none.
+        """
+        return {}

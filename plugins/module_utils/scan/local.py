@@ -62,6 +62,9 @@ class LocalExecutor(Executor):
                 for future in waiting:
                     future.cancel()
 
+    def canaries(self, layout: str, digests: t.Mapping[str, str]) -> dict[str, Image]:
+        return {tag: Image(reference=f"oci:{layout}:{tag}", digest=digest) for tag, digest in digests.items()}
+
     def _one(self, image: Image, settings: Settings, program: str, scratch: str, prefix: list[str]) -> Outcome:
         options = self._options
         with tempfile.TemporaryDirectory(dir=scratch) as folder:

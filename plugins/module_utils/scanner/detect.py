@@ -66,6 +66,10 @@ FAMILIES: t.Mapping[str, Family] = {
     "opensuse-leap": Family(
         "opensuse", "cpe:/o:opensuse:leap:{dotted}", ("openSUSE-release",), "opensuse leap {dotted}"
     ),
+    # What the canary images of each run say that they are.
+    "scap-images-canary": Family(
+        "canary{major}", "cpe:/o:scap-images:canary:{major}", (), "scap.images canary {major}"
+    ),
 }
 
 
