@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 
 from ..files import dumps, read_json, sha256_file
 from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError, field
@@ -17,6 +18,8 @@ from .feed import check_feed
 from .request import Request
 from .tailor import tailor
 
+NEWEST_SCHEMA = 11
+"""Of OVAL 5. We let oscap evaluate feeds without validating them, so it would not complain of a newer one."""
 DEFAULT_FOLDERS = ("/usr/share/xml/scap/ssg/content",)
 
 
@@ -119,6 +122,12 @@ def _find_datastream(request: Request, os_: OperatingSystem) -> str | Reason:
     )
 
 
+def _is_known(schema: str) -> bool:
+    """Whether oscap 1.3 and 1.4 know a version of the OVAL schema (5.3 to 5.11.3; `5.11.1:1.2` is one too)."""
+    match = re.match(r"5\.(\d{1,3})(?![\d])", schema)
+    return match is not None and int(match[1]) <= NEWEST_SCHEMA
+
+
 def check_content(selected: Selected, os_: OperatingSystem, packages: list[Package]) -> list[Check]:
     """Whether every file of the content set is for this OS, and each feed for its packages.
 
@@ -130,11 +139,19 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
         if info.kind == "datastream":
             passed = cpe_matches(os_, info.platforms)
             names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
+            rules = selected.profile.rules if selected.profile else []
+            broken = [rule for rule in rules if rule in set(info.broken)]
+            if passed and broken:
+                what = f"{len(broken)} rules of {content.profile} name OVAL definitions that {content.id} does not hold"
+                checks.append(Check("content", False, f"{what}: {', '.join(broken[:5])}; fetch the content again"))
         else:
-            passed = oval_platform_matches(os_, info.platforms) and info.definitions > 0
+            known = _is_known(info.schema)
+            passed = oval_platform_matches(os_, info.platforms) and info.definitions > 0 and known
             names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
             if not info.definitions:
                 names = "no patch or vulnerability definition"
+            if not known:
+                names = f"the OVAL schema {info.schema or 'of no version'}, which oscap does not know"
         relation = "is for" if passed else "is not for"
         detail = f"{content.id} {relation} {os_.label or 'an unknown OS'} (it names {names})"
         checks.append(Check("content", passed, detail))

@@ -17,6 +17,7 @@ import xml.parsers.expat.errors
 
 from ..files import read_json, sha256_file, write_json
 from ..model import J, RecordError, ScapError, field, strings
+from .checkrefs import CheckRefs
 from .feed import FeedTests
 from .texts import TextObjects
 
@@ -61,6 +62,8 @@ class ContentInfo:
     """OVAL definitions of class patch or vulnerability, deprecated ones included."""
     generated_at: str = ""
     """The generator's timestamp (OVAL)."""
+    schema: str = ""
+    """The version of the OVAL schema that the file is written in, as its generator says (OVAL)."""
     families: list[str] = dataclasses.field(default_factory=list)
     """Local names of the OVAL objects without their ending: rpminfo, textfilecontent54 ..."""
     texts: list[str] = dataclasses.field(default_factory=list)
@@ -69,6 +72,8 @@ class ContentInfo:
     """OVAL: the package names that are asked for, as feed.FeedTests writes them."""
     keys: list[str] = dataclasses.field(default_factory=list)
     """OVAL: the signature keys that are asked for, likewise."""
+    broken: list[str] = dataclasses.field(default_factory=list)
+    """Data stream: the rules whose OVAL definitions it does not hold."""
 
     @classmethod
     def from_json(cls, data: t.Any) -> ContentInfo:
@@ -81,10 +86,12 @@ class ContentInfo:
             rules=field(data, "rules", int),
             definitions=field(data, "definitions", int),
             generated_at=field(data, "generated_at", str, ""),
+            schema=field(data, "schema", str, ""),
             families=strings(data, "families"),
             texts=strings(data, "texts"),
             packages=strings(data, "packages"),
             keys=strings(data, "keys"),
+            broken=strings(data, "broken"),
         )
 
 
@@ -167,9 +174,11 @@ class _Reader:
         self._text: list[str] | None = None
         self._definitions = 0
         self._generated = ""
+        self._schema = ""
         self._families: set[str] = set()
         self._texts = TextObjects()
         self._feed = FeedTests()
+        self._checks = CheckRefs()
         self._kind = ""
 
     def read(self) -> ContentInfo:
@@ -198,10 +207,12 @@ class _Reader:
             rules=len(self._rules),
             definitions=self._definitions,
             generated_at=self._generated,
+            schema=self._schema,
             families=sorted(self._families),
             texts=sorted(self._texts.found),
             packages=sorted(self._feed.names),
             keys=sorted(self._feed.keys),
+            broken=self._checks.broken,
         )
 
     def _doctype(self, *_unused: t.Any) -> None:
@@ -220,6 +231,8 @@ class _Reader:
         self._texts.start(local, attributes)
         if self._kind == "oval":
             self._feed.start(local, attributes)
+        else:
+            self._checks.start(local, attributes)
         if space == _XCCDF:
             self._start_xccdf(local, attributes)
         elif local.endswith("_object"):
@@ -229,7 +242,7 @@ class _Reader:
                 self._definitions += 1
             elif local == "platform" and self._kind == "oval":
                 self._text = []
-        elif space == _OVAL_COMMON and local == "timestamp" and self._kind == "oval" and not self._generated:
+        elif space == _OVAL_COMMON and self._kind == "oval" and local in ("timestamp", "schema_version"):
             self._text = []
 
     def _root(self, name: str) -> None:
@@ -288,12 +301,15 @@ class _Reader:
         local = self._stack.pop()
         self._texts.end(local)
         self._feed.end(local)
+        self._checks.end(local)
         if self._text is not None:
             text, self._text = "".join(self._text).strip()[:1000], None
             if local == "platform":
                 self._platforms.add(text)
             elif local == "timestamp":
-                self._generated = text
+                self._generated = self._generated or text
+            elif local == "schema_version":
+                self._schema = self._schema or text
             elif local == "title":
                 self._titles[self._profile] = text
         if local == "Group" and name.startswith(_XCCDF):
