@@ -152,3 +152,16 @@ def many(root: pathlib.Path, number: int, seed: int = 7, findings: int = 12) -> 
             marks.append(mark)
     write_jsonl(os.path.join(root, "images.jsonl"), map(to_json, images))
     write_jsonl(os.path.join(root, "marks.jsonl"), map(to_json, marks))
+    stopped = [image for image in images[::9] if image.workloads[0].running]
+    workloads = [stops(image.workloads[0].namespace, image.workloads[0].name, image.reference) for image in stopped]
+    write_json(os.path.join(root, "blast.json"), blast(number, workloads))
+
+
+def stops(namespace: str, name: str, image: str) -> dict[str, t.Any]:
+    """A workload of a blast radius."""
+    return {"kind": "Deployment", "namespace": namespace, "name": name, "pods": 1, "images": [image], "digests": []}
+
+
+def blast(running: int, workloads: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """A blast radius as marking keeps it."""
+    return {"running": running, "stopped": len(workloads), "percent": 1.0, "workloads": workloads}

@@ -12,6 +12,7 @@ from ..model import SEVERITIES, Mark
 from ..policy import STRICTEST
 from ..policy.match import short_rule
 from .history import Past, remember
+from .html_blast import blast_radius
 from .html_finding import FOLDER as FINDINGS
 from .html_finding import finding_page
 from .html_image import FOLDER as IMAGES
@@ -55,12 +56,12 @@ def write_index(fleet: Fleet, summary: Summary, output: Output) -> Summary:
         rows = [summary.rows[place] for place in finding.rows]
         output.write(f"{FINDINGS}/{finding.page}.html", finding_page(finding, rows))
     output.remove_others(FINDINGS)
-    body = _body(summary, remember(summary, output), list(fleet.marks.values()))
+    body = _body(summary, remember(summary, output), fleet)
     output.write(INDEX, page(f"{len(summary.rows)} container images", body, SCRIPT))
     return summary
 
 
-def _body(summary: Summary, past: Past, marks: t.Sequence[Mark]) -> t.Iterator[str]:
+def _body(summary: Summary, past: Past, fleet: Fleet) -> t.Iterator[str]:
     yield from _header(summary)
     yield '<main id="main" tabindex="-1">\n'
     yield from _tiles(summary)
@@ -69,7 +70,8 @@ def _body(summary: Summary, past: Past, marks: t.Sequence[Mark]) -> t.Iterator[s
     yield from _findings(summary)
     yield from _unproven(summary)
     yield from _waivers(summary)
-    yield from _enforcement(marks)
+    yield from _enforcement(list(fleet.marks.values()))
+    yield from blast_radius(fleet.root)
     yield from _trend(past)
     yield f"</main>\n{FOOTER}"
 

@@ -28,7 +28,7 @@ from ansible_collections.scap.images.plugins.module_utils.policy.run import judg
 from ansible_collections.scap.images.plugins.module_utils.reporting.run import Written, table, write_reports
 from ansible_collections.scap.images.plugins.modules import scap_report
 
-from tests.support.fleet import digest, evidence, many, results, rule, store, vulnerability
+from tests.support.fleet import blast, digest, evidence, many, results, rule, stops, store, vulnerability
 
 EVIL = "</title></style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e\x00\x1b[31m&lt;"
 VOID = {"meta", "br", "input", "rect", "line", "img", "link"}
@@ -91,6 +91,7 @@ def test_hostile_text_is_inert_everywhere(tmp_path: pathlib.Path) -> None:
     places = [Workload(EVIL, EVIL, EVIL, EVIL, True)]
     image = Image(nasty.reference, nasty.digest, references=[EVIL], workloads=places)
     (tmp_path / "images.jsonl").write_text(json.dumps(to_json(image)) + "\n")
+    (tmp_path / "blast.json").write_text(json.dumps(blast(9, [stops(EVIL, EVIL, EVIL)])))
     waiver = {
         "rule": "other",
         "scope": "all",
@@ -111,6 +112,23 @@ def test_hostile_text_is_inert_everywhere(tmp_path: pathlib.Path) -> None:
         assert not set("\u202e\x00\x1b") & set(raw)
     assert any("<script>alert(1)" in text for path in pages for text in read(path).texts)
     assert "\x1b" not in "".join(table(written.summary.rows))
+
+
+def test_what_does_not_start_again(tmp_path: pathlib.Path) -> None:
+    store(tmp_path, evidence("web"), results(rule("telnet", "fail", "high")))
+    path, index = tmp_path / "blast.json", tmp_path / "report" / "index.html"
+    path.write_text(json.dumps(blast(40, [stops("shop", f"web-{number}", "shop/web:1") for number in range(201)])))
+    report(tmp_path)
+    text = " ".join(read(index).texts)
+    assert "201 of 40 running pods" in text
+    assert "Deployment shop/web-199" in text
+    assert "And 1 more in blast.json" in text
+    path.write_text(json.dumps(blast(40, [])))
+    report(tmp_path)
+    assert "What does not start again" not in " ".join(read(index).texts)
+    path.write_text(json.dumps({**blast(40, [stops("shop", "web", "x")]), "workloads": [7]}))
+    with pytest.raises(ScapError, match=r"blast\.json: expected an object"):
+        report(tmp_path)
 
 
 def test_an_image_page_says_what_failed_why_and_how_to_fix_it(tmp_path: pathlib.Path) -> None:
