@@ -258,7 +258,7 @@ EXAMPLES = r"""
 RETURN = r"""
 images:
   description: The images of O(scope), the first to scan first.
-  returned: where O(dest) is not set
+  returned: where O(dest) is not set, and in check mode
   type: list
   elements: dict
   sample:
@@ -413,7 +413,7 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         fleet = os.path.join(folder, FLEET) if folder and whole else ""
         written = write_rows(answer["path"], map(row, found.images), check_mode, same_as=fleet)
         answer["changed"] = answer["changed"] or written
-    else:
+    if not params["dest"] or check_mode:
         answer["images"] = [row(image) for image in found.images]
     if diff:
         answer["diff"] = {"prepared": _difference(found.summary["difference"])}

@@ -205,8 +205,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     description:
-      - Can run in check mode; nothing is scanned and nothing is written. With O(executor=kubernetes) the API server is
-        asked, by a dry run of the first image's Job, whether it would take it.
+      - Can run in check mode; nothing is scanned and nothing is written, RV(would_scan) says what would be. With
+        O(executor=kubernetes) the API server is asked, by a dry run of the first image's Job, whether it would take it.
     support: full
   diff_mode:
     description: Evidence has no difference that a person could read.
@@ -253,6 +253,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+would_scan:
+  description:
+    - The first hundred images that a run would scan, with the rung that it would begin with (executor kubernetes) or
+      O(acquire) (executor local, which finds out by asking the registry what it has evidence of).
+  returned: in check mode
+  type: list
+  elements: dict
+  sample:
+    - reference: docker://registry.example.org/shop/web:1.4
+      digest: sha256:7173b809ca12ec5dee4506cd86be934c4596dd234ee82c0662eac04a8c2c71dc
+      rung: image_volume_userns
 scans:
   description: One summary an image, in the order in which they ended; left out where there are more than 100.
   returned: always
@@ -294,6 +305,7 @@ summary:
 import contextlib
 import os
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -373,21 +385,29 @@ def run(params: J, check_mode: bool) -> J:
     """What the module returns; raises ScapError or RecordError where nothing can be scanned."""
     started = time.monotonic()
     images = to_images(params["images"] if params["images"] is not None else read_jsonl(params["images_from"]))
+    folder = os.path.abspath(params["dir"])
     if check_mode:
-        if params["executor"] == "kubernetes" and images:
-            with _kubernetes(params) as executor:
-                executor.check(images[0])
-        return _answer([], images, params["dir"], started)
-    settings = _settings(params)
+        with tempfile.TemporaryDirectory() as scratch:
+            return _would_scan(params, images, _settings(params, folder, scratch), started)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    settings = _settings(params, folder, os.path.join(folder, "content"))
     with _executor(params) as executor:
         scanned = list(scan(images, executor, settings))
     return _answer(scanned, images, settings.dir, started)
 
 
-def _settings(params: J) -> Settings:
-    folder = os.path.abspath(params["dir"])
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    cache = os.path.join(folder, "content")
+def _would_scan(params: J, images: t.Sequence[Image], settings: Settings, started: float) -> J:
+    due = [(image, params["acquire"]) for image in images]
+    if params["executor"] == "kubernetes":
+        with _kubernetes(params) as executor:
+            due = executor.check(images, settings)
+    answer = _answer([], images, settings.dir, started)
+    answer["summary"].update(scanned=len(due), reused=len(images) - len(due))
+    listed = [{"reference": image.reference, "digest": image.digest, "rung": rung} for image, rung in due[:MAX_INLINE]]
+    return {**answer, "changed": bool(due), "would_scan": listed}
+
+
+def _settings(params: J, folder: str, cache: str) -> Settings:
     content = params["content"]
     return Settings(
         dir=folder,

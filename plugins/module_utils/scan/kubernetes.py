@@ -21,7 +21,6 @@ from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Evidence, Image, J, RecordError, ScapError
 from ..scanner.acquire import Access
-from ..scanner.pod import PULL, RUNGS
 from . import zipapp
 from .indexing import indexes
 from .interface import Executor, Outcome, Settings
@@ -67,12 +66,23 @@ class KubernetesExecutor(Executor):
         if todo:
             yield from self._scan(todo, settings, fingerprint)
 
-    def check(self, image: Image) -> None:
-        """Ask the API server whether it would take this image's Job; ScapError where not. Nothing is stored."""
-        pods = self._options.pods
-        rung = next(iter(self._options.rungs), RUNGS[0]) if image.digest else PULL
-        work = Work("scan-check", image, rung, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
-        self._client.create(f"/apis/batch/v1/namespaces/{pods.namespace}/jobs", job(work, pods), dry_run=True)
+    def check(self, images: t.Sequence[Image], settings: Settings) -> list[tuple[Image, str]]:
+        """The images that would be scanned, each with the rung to begin with; nothing is stored.
+
+        The API server is asked, by a dry run, whether it would take the first one's Job; ScapError where not.
+        """
+        fingerprint = _fingerprint(settings, self._options.pods.image)
+        ladder = Ladder(self._options.rungs)
+        due = [
+            (image, ladder.first(image))
+            for image in images
+            if not settings.reuse or not _stored(settings, image, fingerprint)
+        ]
+        for image, rung in due[:1]:
+            pods = self._options.pods
+            work = Work("scan-check", image, rung, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
+            self._client.create(f"/apis/batch/v1/namespaces/{pods.namespace}/jobs", job(work, pods), dry_run=True)
+        return due
 
     def _scan(self, images: t.Sequence[Image], settings: Settings, fingerprint: str) -> t.Iterator[Outcome]:
         window = Window(settings.parallelism or _DEFAULT_WINDOW)
