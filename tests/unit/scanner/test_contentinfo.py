@@ -8,8 +8,9 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.scap.images.plugins.module_utils.model import ScapError
+from ansible_collections.scap.images.plugins.module_utils.model import Content, OperatingSystem, Package, ScapError
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
+from ansible_collections.scap.images.plugins.module_utils.scanner.content import Selected, check_content
 
 SSG = pathlib.Path("/usr/share/xml/scap/ssg/content")
 
@@ -107,6 +108,56 @@ def test_bad_content_is_named(tmp_path: pathlib.Path, text: str, code: str) -> N
     with pytest.raises(ScapError, match=re.escape(path)) as caught:
         contentinfo.content_info(path)
     assert caught.value.code == code
+
+
+CHECK = '<x:check system="http://oval.mitre.org/XMLSchema/oval-definitions-5">{}</x:check>'
+REFERENCE = '<x:check-content-ref href="o.xml" name="{}"/>'
+
+
+@pytest.mark.parametrize(
+    ("checks", "broken"),
+    [
+        ("", []),
+        (CHECK.format('<x:check-content-ref href="remote.xml"/>'), []),
+        (CHECK.format(REFERENCE.format("oval:d:def:1")), []),
+        (CHECK.format(REFERENCE.format("oval:d:def:2") + REFERENCE.format("oval:d:def:1")), []),
+        (CHECK.format(REFERENCE.format("oval:d:def:2")).replace("XMLSchema", "other"), []),
+        (CHECK.format(REFERENCE.format("oval:d:def:2")), ["r1"]),
+        (CHECK.format(REFERENCE.format("oval:d:def:1")) + CHECK.format(REFERENCE.format("oval:d:def:2")), ["r1"]),
+    ],
+)
+def test_rules_whose_definition_is_missing(tmp_path: pathlib.Path, checks: str, broken: list[str]) -> None:
+    text = DATASTREAM.replace(
+        '<x:Rule id="r1" selected="false"/>', f'<x:Rule id="r1" selected="false">{checks}</x:Rule>'
+    )
+    text = text.replace("<o:objects>", '<o:definitions><o:definition id="oval:d:def:1"/></o:definitions><o:objects>')
+    assert contentinfo.content_info(_write(tmp_path, text)).broken == broken
+
+
+@pytest.mark.parametrize(
+    ("schema", "passed"),
+    [
+        ("5.3", True),
+        ("5.11.3", True),
+        ("5.10.1:1.1", True),
+        ("5.12", False),
+        ("5.99", False),
+        ("6.0", False),
+        ("", False),
+    ],
+)
+def test_the_schema_of_a_feed(tmp_path: pathlib.Path, schema: str, passed: bool) -> None:
+    text = (
+        '<oval_definitions xmlns="http://oval.mitre.org/XMLSchema/oval-definitions-5" xmlns:c='
+        f'"http://oval.mitre.org/XMLSchema/oval-common-5"><generator><c:schema_version>{schema}</c:schema_version>'
+        '</generator><definitions><definition class="patch"><metadata><affected><platform>Debian GNU/Linux 11</platform>'
+        "</affected></metadata></definition></definitions></oval_definitions>"
+    )
+    info = contentinfo.content_info(_write(tmp_path, text))
+    selected = Selected("", None, [info], ["feed.xml"], [Content("oval", "feed.xml", "", info.sha256)])
+    (check, _feed) = check_content(selected, OperatingSystem("debian", "11"), [Package("base-files", "11")])
+    assert check.passed is passed
+    assert ("which oscap does not know" in check.detail) is not passed
 
 
 def test_missing_content(tmp_path: pathlib.Path) -> None:

@@ -40,7 +40,10 @@ def sqlite_headers(data: t.Any, wal: bytes, why: Why) -> t.Iterator[bytes]:
             raise why("a row of the table Packages holds no header")
         seen.add(number)
         yield blob
-    named = {values[1] for _number, values in database.rows(tables["Name"])} if "Name" in tables else set()
+    index = [values for _number, values in database.rows(tables["Name"])] if "Name" in tables else []
+    if any(len(values) < 2 for values in index):
+        raise why("a row of the table Name names no package")
+    named = {values[1] for values in index}
     if named and named != seen:
         raise why(
             f"its index names {len(named)} packages, of which {len(named & seen)} are there, and it holds {len(seen)}"
