@@ -13,12 +13,14 @@ import typing as t
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.module_utils.marking import admission, denied, imagescan
+from ansible_collections.scap.images.plugins.module_utils.marking import install as installer
 from ansible_collections.scap.images.plugins.module_utils.marking.denied import Exemption
 from ansible_collections.scap.images.plugins.module_utils.marking.engine import Marker
 from ansible_collections.scap.images.plugins.module_utils.marking.install import install, remove
 from ansible_collections.scap.images.plugins.module_utils.marking.manifests import manifests
 from ansible_collections.scap.images.plugins.module_utils.marking.outcome import GuardError, Options
-from ansible_collections.scap.images.plugins.module_utils.model import Check, ScapError, VerdictImage, to_json
+from ansible_collections.scap.images.plugins.module_utils.model import Check, Reason, ScapError, VerdictImage, to_json
+from ansible_collections.scap.images.plugins.module_utils.store import CANARY_CHECK
 from ansible_collections.scap.images.plugins.modules import image_annotate
 
 from tests.support import marking as support
@@ -98,10 +100,25 @@ def test_what_proves_nothing_lifts_nothing(cluster: Cluster, state: str) -> None
 
 
 def test_a_wrong_canary_changes_no_mark(cluster: Cluster) -> None:
+    """Neither a denial, which such a verdict would lift or make, nor what people read of the image."""
     cluster.run(verdict("a"))
-    blind = dataclasses.replace(verdict("a", "compliant"), coverage=[Check("canary", False, "not found")])
+    before = cluster.denied(), cluster.scan(digest("a"))
+    wrong = [Check(CANARY_CHECK, False, "a canary image got a wrong answer")]
+    blind = dataclasses.replace(verdict("a", "compliant"), coverage=wrong)
     assert cluster.run(blind).marks[0].denied
     assert cluster.try_pod(pod(TAG))[0]
+    cluster.run(verdict("a"))
+    assert (cluster.denied(), cluster.scan(digest("a"))["spec"]) == (before[0], before[1]["spec"])
+    judged = {"coverage": wrong, "reasons": [Reason(f"unproven_{CANARY_CHECK}", "a wrong answer")]}
+    both = [to_json(verdict(name, "error", **judged)) for name in ("a", "new")]
+    defaults = {name: option.get("default") for name, option in image_annotate.ARGUMENTS.items()}
+    given = {"verdicts": both, "stage": "deny", "deny_on": ["non_compliant", "error"]}
+    token = {"host": cluster.admin.host, "api_key": cluster.token, "validate_certs": False}
+    result = image_annotate.run({**defaults, **given, **token}, False)
+    assert (result["changed"], result["marks"]) == (False, [])
+    assert "2 images were scanned by a run whose canary images got wrong answers" in result["notes"][0]
+    assert cluster.denied() == before[0]
+    assert cluster.try_pod(pod(f"x.example/x@{digest('new')}"))[0] == ""
 
 
 def test_stages(cluster: Cluster) -> None:
@@ -179,6 +196,7 @@ def test_the_guard_counts_before_it_denies(cluster: Cluster) -> None:
         assert cluster.denied() == {}
         outcome = cluster.run(verdict("a"), max_stopped=100.0)
         assert outcome.marks[0].blocked == "proven"
+        assert outcome.blast
         assert [(one.kind, one.name, one.pods) for one in outcome.blast.workloads] == [("Deployment", "web", 2)]
         assert cluster.run(verdict("a"), max_stopped=0.0).blast is None, "nothing new is denied"
         # what runs already can still be labelled and taken away
@@ -298,14 +316,15 @@ def test_the_policy_locks_nobody_out(cluster: Cluster) -> None:
     for data in broken:
         if "paramKind" in data["spec"]:
             data["spec"]["paramKind"]["kind"] = "NeverDefined"
-    install(cluster.admin, broken)
+    for data in broken:
+        cluster.admin.apply(installer.path(data), data)
     wait(lambda: cluster.try_pod(pod())[0], "the policy fails closed outside of the system")
     for namespace in ("kube-system", NAMESPACE, EXEMPT):
         assert cluster.try_pod(pod(), namespace)[0] == "", namespace
     assert len(remove(cluster.admin, policies)) == len(policies)
     wait(lambda: not cluster.try_pod(pod())[0], "pods start again")
     install(cluster.admin, policies)
-    wait(lambda: cluster.run(verdict("a")).marks[0].blocked == "proven", "proven again")
+    assert cluster.run(verdict("a")).marks[0].blocked == "proven"
 
 
 def test_without_the_setup_it_is_named(cluster: Cluster) -> None:

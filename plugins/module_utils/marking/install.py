@@ -11,11 +11,13 @@ import typing as t
 from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
 from ..model import J, ScapError
+from . import trial
 from .names import SYSTEM_PREFIXES
 
 _OWN_METADATA = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _FIRST_TO_GO = ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy")
-_LAST_TO_GO = ("Namespace", "CustomResourceDefinition")
+_CRD = "CustomResourceDefinition"
+_LAST_TO_GO = ("Namespace", _CRD)
 
 
 def path(manifest: J) -> str:
@@ -55,7 +57,12 @@ def system_namespaces(client: Client) -> list[str]:
 def install(client: Client, manifests: t.Sequence[J], check: bool = False, timeout: float = 60.0) -> list[str]:
     """Apply what differs, in the given order; returns the titles of what changed. Raises KubeError, ScapError."""
     changed = []
+    served: list[J] = []
+    namespace = trial.proof_namespace_of(manifests)
     for manifest in manifests:
+        if served and manifest["kind"] != _CRD and not check:
+            _await_established(client, served, timeout)
+            served = []
         try:
             before = client.get(path(manifest))
         except KubeError as error:
@@ -63,6 +70,8 @@ def install(client: Client, manifests: t.Sequence[J], check: bool = False, timeo
                 raise
             before = {}
         try:
+            if namespace and not check and trial.needed(manifest):
+                _try(client, manifest, namespace, not before)
             after = client.apply(path(manifest), manifest, dry_run=check)
         except KubeError as error:
             if error.status == 404 and manifest["kind"] in _FIRST_TO_GO:
@@ -76,10 +85,18 @@ def install(client: Client, manifests: t.Sequence[J], check: bool = False, timeo
             after = manifest
         if _content(before) != _content(after):
             changed.append(title(manifest))
-    if not check:
-        crds = [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
-        _wait(lambda: all(_established(client, crd) for crd in crds), timeout, "the CRDs are not established")
+        if manifest["kind"] == _CRD:
+            served.append(manifest)
     return changed
+
+
+def _try(client: Client, policy: J, namespace: str, new: bool) -> None:
+    """Put a policy that is new, or whose trial was cut, on trial in the namespace for dry runs."""
+    tried = trial.Trial(client, policy, namespace)
+    if new or tried.is_open():
+        tried.begin(client.apply(path(policy), tried.manifest()))
+        _wait(tried.passed, trial.SECONDS, f"the API server does not know the parameters of {title(policy)}")
+        tried.end()
 
 
 def remove(client: Client, manifests: t.Sequence[J], check: bool = False, timeout: float = 60.0) -> list[str]:
@@ -120,6 +137,10 @@ def _exists(client: Client, manifest: J) -> bool:
             return False
         raise
     return True
+
+
+def _await_established(client: Client, crds: t.Sequence[J], timeout: float) -> None:
+    _wait(lambda: all(_established(client, crd) for crd in crds), timeout, "the CRDs are not established")
 
 
 def _established(client: Client, crd: J) -> bool:

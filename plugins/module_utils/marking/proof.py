@@ -114,7 +114,7 @@ class Prover:
                 try:
                     self._create(self._pods, _pod(batch))
                 except KubeError as error:
-                    refused.update({key: _said(error) for key in batch})
+                    refused.update({key: said(error) for key in batch})
             if not any(map(_by_policy, refused.values())) or time.monotonic() > deadline:
                 break
             time.sleep(pause)
@@ -141,11 +141,11 @@ class Prover:
     def _innocent(self) -> str:
         """Empty where an innocent pod passes, else why it does not."""
         try:
-            self._create(self._pods, _pod([f"{INNOCENT}:1", f"{INNOCENT}@sha256:{'0' * 64}"]))
+            self._create(self._pods, innocent_pod())
         except KubeError as error:
             if error.status == 404:
                 return f"the namespace {self._namespace} {_MISSING}; run the setup"
-            return f"an innocent pod is refused too: {_said(error)}"
+            return f"an innocent pod is refused too: {said(error)}"
         return ""
 
     def _ask(self, batch: list[str]) -> tuple[list[str], list[str], list[str]]:
@@ -156,11 +156,11 @@ class Prover:
                 self._create(self._pods, pod)
                 answers.append("")
             except KubeError as error:
-                answers.append(_said(error))
+                answers.append(said(error))
         try:
             warnings = self._create(self._deployments, _deployment(batch))
         except KubeError as error:
-            warnings = [_said(error)]
+            warnings = [said(error)]
         return batch, answers, warnings
 
     def _note(self, asked: tuple[list[str], list[str], list[str]], proof: Proof) -> list[str]:
@@ -197,11 +197,16 @@ class Prover:
             try:
                 return self._client.create(path, body, dry_run=True).warnings
             except KubeError as error:
-                lost = error.status == 0 or error.status >= 500 or _NOT_SYNCED in _said(error)
+                lost = error.status == 0 or error.status >= 500 or _NOT_SYNCED in said(error)
                 if not lost or time.monotonic() + pause > end:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
+
+
+def innocent_pod() -> J:
+    """A pod whose image nobody can have marked."""
+    return _pod([f"{INNOCENT}:1", f"{INNOCENT}@sha256:{'0' * 64}"])
 
 
 def _by_policy(text: str) -> bool:
@@ -212,7 +217,7 @@ def _names(text: str, key: str) -> bool:
     return f"image {key}{_MARKED}" in text
 
 
-def _said(error: KubeError) -> str:
+def said(error: KubeError) -> str:
     """The server's own words, in full."""
     body = error.body if isinstance(error.body, dict) else {}
     return str(body.get("message") or error.message)
