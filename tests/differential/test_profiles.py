@@ -17,6 +17,7 @@ from tests.support import both_ways
 TABLE = pathlib.Path(__file__).resolve().parents[2] / "build" / "differential.jsonl"
 
 
+@pytest.mark.timeout(6 * 3600)
 def test_every_profile_of_every_data_stream() -> None:
     TABLE.unlink(missing_ok=True)
     lines = profiles.run(TABLE, 2)
@@ -26,6 +27,7 @@ def test_every_profile_of_every_data_stream() -> None:
     assert not different, different[:5]
 
 
+@pytest.mark.timeout(2 * 3600)
 @pytest.mark.parametrize("version", versions())
 def test_random_data_streams(tmp_path: pathlib.Path, version: str) -> None:
     for folder in (tmp_path, tmp_path.parent):

@@ -35,12 +35,13 @@ class Acquirer:
 
     @contextlib.contextmanager
     def root(self, reference: str, way: str, *, storage_limit: int = 0, platform: str = "") -> t.Iterator[Root]:
-        with self._work() as work:
+        with contextlib.ExitStack() as stack:
+            work = stack.enter_context(self._work())
             resolved = resolve(parse(reference), platform, self.access, work)
-            with acquire(
-                resolved, self.access, work, way=way, storage=str(self.storage), storage_limit=storage_limit
-            ) as root:
-                yield root
+            storage = str(self.storage)
+            yield stack.enter_context(
+                acquire(resolved, self.access, work, way=way, storage=storage, storage_limit=storage_limit)
+            )
 
     def _work(self) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(dir=self.folder)

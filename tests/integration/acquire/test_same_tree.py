@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import shutil
@@ -215,7 +214,7 @@ def images(draw: t.Callable[..., t.Any]) -> list[bytes]:
 
 
 def check_random(layers: list[bytes], acquirer: Acquirer, *, storage: bool) -> None:
-    with tempfile.TemporaryDirectory(dir=acquirer.folder) as name, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory(dir=acquirer.folder) as name:
         place = pathlib.Path(name)
         reference = simple(place / "layout", *layers)
         mine = ours(acquirer, reference, "unpack")
@@ -223,7 +222,6 @@ def check_random(layers: list[bytes], acquirer: Acquirer, *, storage: bool) -> N
         assert difference(without_root_time(mine), without_root_time(theirs)) == {}
         if storage:
             other = Acquirer(place / "other")
-            stack.callback(other.close)
             check(other, reference, mine)
 
 

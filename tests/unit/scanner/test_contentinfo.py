@@ -150,8 +150,8 @@ def test_the_schema_of_a_feed(tmp_path: pathlib.Path, schema: str, passed: bool)
     text = (
         '<oval_definitions xmlns="http://oval.mitre.org/XMLSchema/oval-definitions-5" xmlns:c='
         f'"http://oval.mitre.org/XMLSchema/oval-common-5"><generator><c:schema_version>{schema}</c:schema_version>'
-        '</generator><definitions><definition class="patch"><metadata><affected><platform>Debian GNU/Linux 11</platform>'
-        "</affected></metadata></definition></definitions></oval_definitions>"
+        '</generator><definitions><definition class="patch"><metadata><affected>'
+        "<platform>Debian GNU/Linux 11</platform></affected></metadata></definition></definitions></oval_definitions>"
     )
     info = contentinfo.content_info(_write(tmp_path, text))
     selected = Selected("", None, [info], ["feed.xml"], [Content("oval", "feed.xml", "", info.sha256)])
