@@ -107,7 +107,7 @@ options:
         itself.
       - V(false) evaluates the data stream as it is. The ARF of the evidence then holds all of it.
     type: bool
-    default: false
+    default: true
   compile_sample:
     description:
       - Percent of the images that are evaluated both ways, compiled and not. Where the answers differ, all verdicts of
@@ -347,7 +347,7 @@ def main() -> None:
             "parallelism": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 1200},
             "rescan": {"type": "bool", "default": False},
-            "compile": {"type": "bool", "default": False},
+            "compile": {"type": "bool", "default": True},
             "compile_sample": {"type": "float", "default": 1.0},
             "acquire": {"type": "str", "choices": ["auto", "storage", "unpack"], "default": "auto"},
             "storage": {"type": "path"},

@@ -31,7 +31,7 @@ class Settings:
     timeout: float = 1200.0
     """Seconds for each program."""
     reuse: bool = True
-    compile: bool = False
+    compile: bool = True
     """Whether data streams are cut to their profile before they are evaluated."""
     tailoring: str = ""
     """Path of an XCCDF 1.2 tailoring of the data stream; empty: none."""

@@ -88,7 +88,7 @@ class Request:
             tools=field(data, "tools", str, "/"),
             confined=field(data, "confined", bool, False),
             reuse=field(data, "reuse", bool, True),
-            compile=field(data, "compile", bool, False),
+            compile=field(data, "compile", bool, True),
             tailoring=field(data, "tailoring", str, ""),
             compiled=field(data, "compiled", str, ""),
             sample=field(data, "sample", float, 0.0),
