@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import crypt
 import dataclasses
 import json
 import pathlib
@@ -92,8 +91,8 @@ def guarded(folder: pathlib.Path, user: str, password: str) -> t.Iterator[Guarde
     (folder / "authority").mkdir(parents=True)
     authority, key, certificate = _certificates(folder)
     address = f"127.0.0.1:{_port(folder / 'port')}"
-    hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
-    (folder / "users").write_text(f"{user}:{hashed}\n")
+    users = subprocess.run(["htpasswd", "-niB", user], input=password, check=True, capture_output=True, text=True)
+    (folder / "users").write_text(users.stdout)
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
