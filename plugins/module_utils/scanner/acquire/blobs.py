@@ -49,10 +49,14 @@ class Blobs:
             shutil.rmtree(self._copied, ignore_errors=True)
 
     def find(self, layer: Layer) -> tuple[str, Layer]:
-        """A layer's file; out of a local store it comes unpacked, under its diff id."""
+        """A layer's file; out of a local store it comes unpacked, under its diff id. ScapError image_incomplete."""
         path, plain = (os.path.join(self._blobs, digest.rpartition(":")[2]) for digest in (layer.digest, layer.diff_id))
-        if os.path.exists(path) or not os.path.exists(plain):
+        if os.path.exists(path):
             return path, layer
+        if not os.path.exists(plain):
+            raise ScapError(
+                "image_incomplete", f"{self._resolved.reference}: its layer {layer.digest} is not there; copy it again"
+            )
         return plain, dataclasses.replace(layer, digest=layer.diff_id)
 
     def _pretend(self) -> None:
