@@ -84,7 +84,7 @@ def test_many_at_a_time(acquirer: Acquirer, tmp_path: pathlib.Path) -> None:
             return (pathlib.Path(root.path) / "n").read_bytes()
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(one, range(12))) == [b"%d" % (n % 4) for n in range(12)]
+        assert list(pool.map(one, range(40))) == [b"%d" % (n % 4) for n in range(40)]
     assert live(acquirer) == []
     with acquirer.root(references[0], "storage", storage_limit=1):
         pass

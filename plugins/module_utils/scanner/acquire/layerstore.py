@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 import typing as t
 
 from ...files import read_json, write_json
@@ -78,14 +79,15 @@ class LayerStore:
     @contextlib.contextmanager
     def hold(self, chain: str) -> t.Iterator[Kept | None]:
         """Keep a layer from being removed. None: it is not there, and nobody else makes it until `keep` or the end."""
-        with locked(self.path(chain), fcntl.LOCK_SH) as lock:
+        with contextlib.ExitStack() as stack:
+            self._locks[chain] = stack.enter_context(locked(self.path(chain), fcntl.LOCK_SH))
             if self.kept(chain) is None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                stack.close()
+                self._locks[chain] = stack.enter_context(locked(self.path(chain), fcntl.LOCK_EX))
             record = self.kept(chain)
             if record is not None:
-                fcntl.flock(lock, fcntl.LOCK_SH)
+                self._share(chain)
                 os.utime(self.path(chain))
-            self._locks[chain] = lock
             yield record
 
     @contextlib.contextmanager
@@ -105,7 +107,13 @@ class LayerStore:
         """The layer is whole, and others may use it."""
         os.rename(os.path.join(self.path(chain), "part", "root"), os.path.join(self.path(chain), "root"))
         write_json(os.path.join(self.path(chain), _RECORD), dataclasses.asdict(record))
-        fcntl.flock(self._locks[chain], fcntl.LOCK_SH)
+        self._share(chain)
+
+    def _share(self, chain: str) -> None:
+        """Let others use a layer too. flock(2) gives the exclusive lock up before it has the shared one; until then the
+        lock of the whole folder keeps the layer from being removed."""
+        with locked(self._folder, fcntl.LOCK_SH):
+            fcntl.flock(self._locks[chain], fcntl.LOCK_SH)
 
     def shrink(self, limit: int) -> None:
         """Remove layers that nobody uses, those used longest ago first, until the rest takes at most `limit` bytes."""
@@ -121,16 +129,25 @@ class LayerStore:
         for used, _depth, chain, size in sorted(found):
             if total <= limit and used:
                 return
-            with contextlib.suppress(BlockingIOError), locked(self.path(chain), fcntl.LOCK_EX | fcntl.LOCK_NB):
-                shutil.rmtree(self.path(chain))
+            with contextlib.suppress(BlockingIOError):
+                self._remove(chain)
                 total -= size
+
+    def _remove(self, chain: str) -> None:
+        """BlockingIOError where somebody uses it."""
+        with locked(self._folder, fcntl.LOCK_EX), locked(self.path(chain), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            gone = tempfile.mkdtemp(dir=self._folder)
+            with contextlib.suppress(FileNotFoundError):  # what another scanner is about to remove
+                os.rename(self.path(chain), os.path.join(gone, "layer"))
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def locked(folder: str, kind: int) -> t.Iterator[int]:
     """Hold the lock of a folder, which is made where it is missing; BlockingIOError where `kind` says LOCK_NB."""
     while True:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
