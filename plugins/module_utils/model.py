@@ -430,6 +430,12 @@ class Evidence:
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     not_applicable: Reason | None = None
     """Why there is nothing to evaluate (no content for the OS)."""
+    evaluated: str = ""
+    """`from evidence` where newer feeds were evaluated on what the scan kept; the scan is as old as `scanned_at`."""
+    evaluated_at: str = ""
+    """When that was."""
+    due: Reason | None = None
+    """Why only a new scan can tell what newer feeds come to; the results are those of the older ones."""
     error: Reason | None = None
     """Why the scan could not be made."""
 
@@ -440,6 +446,7 @@ class Evidence:
         if not is_digest(digest) and not (digest == "" and error):
             raise RecordError(f"an evidence without an error needs a digest, found {digest!r}")
         not_applicable = field(data, "not_applicable", dict, None)
+        due = field(data, "due", dict, None)
         return cls(
             reference=field(data, "reference", str),
             digest=digest,
@@ -456,6 +463,9 @@ class Evidence:
             labels=field(data, "labels", dict, {}),
             not_applicable=Reason.from_json(not_applicable) if not_applicable else None,
             error=Reason.from_json(error) if error else None,
+            evaluated=field(data, "evaluated", str, ""),
+            evaluated_at=field(data, "evaluated_at", str, ""),
+            due=Reason.from_json(due) if due else None,
         )
 
 
@@ -652,6 +662,8 @@ class Verdict:
     """Folder of the evidence, relative to scap_dir."""
     index_digests: list[str] = dataclasses.field(default_factory=list)
     failed: list[FailedRule] = dataclasses.field(default_factory=list)
+    evaluated: str = ""
+    """`from evidence` where the feeds are newer than the scan (`scanned_at`)."""
 
     def __post_init__(self) -> None:
         _one_of(self.state, STATES, "a verdict's state")
@@ -676,6 +688,7 @@ class Verdict:
             evidence=field(data, "evidence", str, ""),
             index_digests=strings(data, "index_digests"),
             failed=[FailedRule.from_json(entry) for entry in field(data, "failed", list, [])],
+            evaluated=field(data, "evaluated", str, ""),
         )
 
 

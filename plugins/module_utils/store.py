@@ -46,11 +46,11 @@ def evidences(folder: str) -> t.Iterator[tuple[Evidence, str]]:
     except OSError as error:
         raise ScapError("file_unreadable", f"{base}: cannot be read: {error}") from error
     for image in images:
-        latest: tuple[tuple[bool, str, bool, str], Evidence] | None = None
+        latest: tuple[tuple[bool, str, str, bool, str], Evidence] | None = None
         for name in _folders(os.path.join(base, image)):
             evidence = _evidence(folder, os.path.join("evidence", image, name), image)
             damaged = evidence.error is not None and evidence.error.code == "evidence_damaged"
-            key = (damaged, evidence.scanned_at, evidence.error is not None, name)
+            key = (damaged, evidence.scanned_at, evidence.evaluated_at, evidence.error is not None, name)
             if latest is None or key > latest[0]:
                 latest = key, evidence
         if latest is not None:

@@ -46,6 +46,15 @@ options:
     type: list
     elements: path
     default: []
+  oval:
+    description:
+      - With O(dir), paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that take the
+        place of those of the scans. They are evaluated with C(oscap) on what each evidence kept, without the image.
+      - Such a verdict says RV(ignore:evaluated=from evidence); it is as old as its scan. An image of which a feed reads
+        what its evidence did not keep is V(stale) until it is scanned again.
+    type: list
+    elements: str
+    default: []
   compare:
     description:
       - Policies as in O(policy) that the images are judged under a second time, without consequence.
@@ -88,6 +97,11 @@ EXAMPLES = r"""
 - name: Stop unless every image is compliant
   ansible.builtin.assert:
     that: judged.summary.compliant == judged.summary.images
+
+- name: Judge what was scanned by a feed of today, without an image
+  scap.images.scap_result:
+    dir: ./scap-images
+    oval: [https://security.example.org/rhel-8.oval.xml.bz2]
 
 - name: Judge a result that the compliance operator wrote
   scap.images.scap_result:
@@ -141,6 +155,16 @@ compared:
       after: non_compliant
       policy: next-year
       reasons: ["failed_rules: 3 failed rules of medium severity, 0 allowed: a, b, c"]
+from_evidence:
+  description: What became of the images under O(oval), by number; evaluated on their evidence, unchanged since these
+    very feeds were evaluated, due for a new scan, skipped because there is no evidence of a scan.
+  returned: with O(oval)
+  type: dict
+  sample:
+    evaluated: 998
+    unchanged: 0
+    due: 1
+    skipped: 1
 summary:
   description: The number of images, of verdicts by state, and of findings by severity that count.
   returned: always
@@ -156,12 +180,16 @@ summary:
     waived: 0
 """
 
+import dataclasses
 import os
+import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.content.fetch import materialise
 from ..module_utils.model import J, RecordError, ScapError
 from ..module_utils.policy.run import Judged, compare, judge_file, judge_folder, load_grounds
+from ..module_utils.scan.again import Again, judge_again
 
 MAX_INLINE = 100
 
@@ -174,6 +202,7 @@ def main() -> None:
             "reference": {"type": "str"},
             "policy": {"type": "list", "elements": "raw", "default": []},
             "waivers": {"type": "list", "elements": "path", "default": []},
+            "oval": {"type": "list", "elements": "str", "default": []},
             "compare": {"type": "list", "elements": "raw"},
         },
         mutually_exclusive=[("dir", "path")],
@@ -195,8 +224,15 @@ def run(params: J, check_mode: bool) -> J:
     folder = os.path.abspath(params["dir"])
     if check_mode and not os.path.isdir(folder):
         return {**_answer(Judged()), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
+    again = None
+    if params["oval"] and not check_mode:
+        cache = os.path.join(folder, "content")
+        feeds = [materialise(source, cache) for source in params["oval"]]
+        again = judge_again(Again(folder, feeds, sys.executable))
     judged = judge_folder(folder, grounds, write=not check_mode, keep=MAX_INLINE)
     answer = {**_answer(judged), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
+    if again is not None:
+        answer["from_evidence"] = dataclasses.asdict(again)
     if params["compare"] is not None:
         answer["compared"] = compare(folder, grounds, load_grounds(params["compare"], params["waivers"]))
     return answer

@@ -14,8 +14,8 @@ import random
 
 from tests.support import package_databases as made
 
-SOURCES = [[f"source{number}{part}" for part in ("", "-libs", "-devel", "-debuginfo", *(f"-part{n}" for n in range(12)))]
-           [: 1 + number * 7 % 16] for number in range(1000)]  # fmt: skip
+_PARTS = ("", "-libs", "-devel", "-debuginfo", *(f"-part{number}" for number in range(12)))
+SOURCES = [[f"source{number}{part}" for part in _PARTS][: 1 + number * 7 % 16] for number in range(1000)]
 UNUSUAL = 20
 _HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <oval_definitions xmlns="http://oval.mitre.org/XMLSchema/oval-definitions-5" xmlns:ind-def="http://oval.mitre.org/XMLSchema/oval-definitions-5#independent" xmlns:oval="http://oval.mitre.org/XMLSchema/oval-common-5" xmlns:red-def="http://oval.mitre.org/XMLSchema/oval-definitions-5#linux" xmlns:unix-def="http://oval.mitre.org/XMLSchema/oval-definitions-5#unix">

@@ -77,7 +77,7 @@ def _inconsistent(evidence: Evidence, results: Results) -> list[Reason]:
 
 def stale(evidence: Evidence, policy: Policy, now: datetime.datetime) -> list[Reason]:
     """Why the grounds of a verdict are older than the policy allows."""
-    reasons = []
+    reasons = [] if evidence.due is None else [evidence.due]
     if policy.scan_days is not None:
         age = _age(evidence.scanned_at, now)
         if age is None or not -1 <= age <= policy.scan_days:

@@ -143,6 +143,7 @@ def _verdict(
         policy=policy.ref,
         index_digests=list(dict.fromkeys([*evidence.index_digests, *image.index_digests])),
         failed=found.failed,
+        evaluated=evidence.evaluated,
     )
 
 

@@ -166,7 +166,7 @@ def _store(staging: str, evidence: Evidence, outcome: Outcome, settings: Setting
     failed = evidence.error is not None
     if failed and _is_good(place):
         place += ERROR_SUFFIX
-    _replace(staging, place)
+    put_in_place(staging, place)
     if not failed:
         _remove(place + ERROR_SUFFIX)
         if evidence.digest:
@@ -181,7 +181,8 @@ def _is_good(place: str) -> bool:
         return False
 
 
-def _replace(staging: str, place: str) -> None:
+def put_in_place(staging: str, place: str) -> None:
+    """Give a complete folder its name; what had that name before is removed."""
     old = ""
     if os.path.lexists(place):
         old = tempfile.mkdtemp(prefix=".old-", dir=os.path.dirname(os.path.dirname(place)))

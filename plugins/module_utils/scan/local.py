@@ -47,7 +47,7 @@ class LocalExecutor(Executor):
         self._options = options
 
     def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
-        prefix = _prefix()
+        prefix = user_prefix()
         with contextlib.ExitStack() as stack:
             scratch = tempfile.mkdtemp(prefix="scap-images-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -102,7 +102,7 @@ def _outcome(image: Image, done: Completed) -> Outcome:
     )
 
 
-def _prefix() -> list[str]:
+def user_prefix() -> list[str]:
     """What the scanner is started with: nothing as root; a full id map as an ordinary user, or ScapError."""
     if os.geteuid() == 0:
         return []

@@ -15,12 +15,12 @@ import sys
 import types
 import zipfile
 
-from ..scanner import handover, pod, program
+from ..scanner import again, handover, pod, program
 
 _BASE = ("model", "files", "process", "reference")
 _PACKAGE = "scap_images"
 _MAIN = f"import sys\n\nfrom {_PACKAGE}.scanner.program import main\n\nsys.exit(main(sys.argv[1:]))\n"
-_ENTRIES = (program, pod, handover)
+_ENTRIES = (program, pod, handover, again)
 """What the zipapp is started with; all that they import is in it too."""
 _WHEN = (2026, 1, 1, 0, 0, 0)
 

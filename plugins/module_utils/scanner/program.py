@@ -37,7 +37,7 @@ from ..model import (
 )
 from ..process import Completed
 from ..reference import parse
-from . import profile
+from . import kept, profile
 from .acquire import Access, Resolved, acquire, resolve
 from .confine import OUT, Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content, request_key, select
@@ -151,6 +151,8 @@ class Scan:
             self.coverage += judged.checks
             evaluations += judged.evaluations
             self.say(f"evaluated oval {number}: {judged.how}")
+        unkept = kept.keep(root, inventory, feed.paths(self.request, selected), self.staging)
+        self.say(f"kept nothing to judge again: {unkept}" if unkept else "kept what a later feed can be judged by")
         self.coverage += prober.checks()
         self.coverage.append(confirm_os(self.os, inventory.packages))
         self.coverage += check_content(selected, self.os, inventory.packages)

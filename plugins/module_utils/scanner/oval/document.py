@@ -37,6 +37,8 @@ class Slices:
     """Parts of a feed that a document needs: container to (start, stop)."""
 
     places: dict[str, set[tuple[int, int]]] = dataclasses.field(default_factory=dict)
+    needs: set[str] = dataclasses.field(default_factory=set)
+    """What their objects read, as needs.need_of says."""
 
     def add(self, kind: str, start: int, stop: int) -> None:
         if start >= 0:
@@ -60,8 +62,9 @@ def reach(feed: Feed, tests: t.Iterable[int]) -> Slices:
         for kind, names in wanted.items():
             fresh = names - done[kind]
             done[kind] |= fresh
-            query = f"SELECT start, stop, refs FROM part WHERE kind = '{kind}' AND id"  # noqa: S608
-            for start, stop, refs in feed.select(query, fresh):
+            query = f"SELECT start, stop, refs, need FROM part WHERE kind = '{kind}' AND id"  # noqa: S608
+            for start, stop, refs, need in feed.select(query, fresh):
+                slices.needs.add(need)
                 slices.add(kind, start, stop)
                 follow(refs)
     return slices
@@ -120,7 +123,16 @@ def open_source(feed: Feed, path: str) -> Source:
         return Source(feed, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], roll: t.Sequence[Question]) -> bytes:
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """What oscap is given."""
+
+    data: bytes
+    needs: t.Collection[str]
+    """What its tests read of the image, as needs.need_of says."""
+
+
+def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], roll: t.Sequence[Question]) -> Document:
     """The document for these groups, whose answers are not decided."""
     tests: set[int] = set()
     opaque: set[int] = set()
@@ -130,7 +142,7 @@ def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], ro
     slices = reach(feed, tests)
     ours = sections([*CONSTANTS, *roll])
     definitions = _Definitions(feed, groups, opaque, tests).text()
-    return b"\n".join(
+    data = b"\n".join(
         [
             b'<?xml version="1.0" encoding="UTF-8"?>',
             source.root,
@@ -144,6 +156,7 @@ def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], ro
             b"",
         ]
     )
+    return Document(data, slices.needs)
 
 
 class _Definitions:

@@ -16,6 +16,8 @@ from ..evaluate import Evaluation, evaluate_oval
 from ..packages import Inventory
 from ..request import Request
 from .answers import read_said
+from .index import index_path
+from .residual import open_feed
 from .run import Compiled, evaluate_compiled
 
 
@@ -89,6 +91,17 @@ def evaluate(request: Request, sandbox: Sandbox, selected: Selected, number: int
             return Evaluated(dataclasses.replace(selected, contents=contents), checks, evaluations, how)
     check = Check("compiled", True, f"the feed itself was evaluated: {reason}")
     return Evaluated(selected, [check], [evaluate_oval(sandbox, path, name, request.timeout)], reason)
+
+
+def paths(request: Request, selected: Selected) -> set[str]:
+    """The files that these feeds read, as far as their indexes tell."""
+    found: set[str] = set()
+    for content in selected.contents:
+        place = index_path(request.cache, content.sha256)
+        if content.kind == "oval" and os.path.exists(place):
+            with open_feed(place, ()) as feed:
+                found.update(row[0] for row in feed.rows("SELECT DISTINCT need FROM part WHERE kind = 'objects'"))
+    return {path for path in found if path.startswith("/")}
 
 
 def _checks(name: str, compiled: Compiled) -> list[Check]:

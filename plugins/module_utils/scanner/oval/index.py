@@ -19,9 +19,10 @@ import typing as t
 from ...files import sha256_file, sync_folder
 from ...model import ScapError
 from .logic import FALSE, TRUE, UNDECIDABLE, Residuals, Tree
+from .needs import need_of
 from .reader import LINUX, Part, Reader
 
-VERSION = "1"
+VERSION = "2"
 FAMILIES = {f"{LINUX} rpminfo_test": "rpm", f"{LINUX} dpkginfo_test": "dpkg"}
 """Tests that can be decided, to the package manager whose database they read."""
 _OBJECTS = {"rpm": f"{LINUX} rpminfo_object", "dpkg": f"{LINUX} dpkginfo_object"}
@@ -41,7 +42,8 @@ _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE definition (number INTEGER PRIMARY KEY, id TEXT, version TEXT, start INT, stop INT, class TEXT, tree TEXT,
                          names TEXT);
-CREATE TABLE part (kind TEXT, id TEXT, start INT, stop INT, refs TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE TABLE part (kind TEXT, id TEXT, start INT, stop INT, refs TEXT, need TEXT,
+                   PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE test (number INTEGER PRIMARY KEY, id TEXT, start INT, stop INT, refs TEXT);
 CREATE TABLE name (name TEXT PRIMARY KEY, tests TEXT, definitions TEXT) WITHOUT ROWID;
 CREATE TABLE baseline (residual TEXT, members TEXT);
@@ -242,8 +244,11 @@ class _Writer:
         reader = self._reader
         for kind in ("objects", "states", "variables"):
             self._base.executemany(
-                "INSERT INTO part VALUES (?,?,?,?,?)",
-                ((kind, known, part.start, part.end, _json(part.refs)) for known, part in reader.parts[kind].items()),
+                "INSERT INTO part VALUES (?,?,?,?,?,?)",
+                (
+                    (kind, known, part.start, part.end, _json(part.refs), need_of(part) if kind == "objects" else "")
+                    for known, part in reader.parts[kind].items()
+                ),
             )
         tests = reader.parts["tests"]
         missing = Part()

@@ -22,6 +22,8 @@ from .logic import OPERATORS, UNDECIDABLE, criterion, extension
 DEFINITIONS = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
 LINUX = f"{DEFINITIONS}#linux"
 CONTAINERS = ("definitions", "tests", "objects", "states", "variables")
+LITERALS = ("name", "path", "filename", "filepath")
+"""Children of objects whose texts are read."""
 OURS = "oval:scap-images:"
 """What ids of our own begin with."""
 MAX_DEPTH = 200
@@ -46,9 +48,9 @@ class Part:
     refs: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     """Container to ids."""
     children: list[tuple[str, dict[str, str]]] = dataclasses.field(default_factory=list)
-    """Children of an object: (local name, attributes)."""
+    """Children of an object: (namespace and local name, attributes)."""
     texts: list[str] = dataclasses.field(default_factory=list)
-    """Of an object's `name` or a constant variable's values."""
+    """Of an object's LITERALS in their order, or a constant variable's values."""
 
 
 @dataclasses.dataclass
@@ -244,7 +246,7 @@ class Reader:
             self._listen(_REFERRING[local])
         elif depth == 4 and self._container == "objects":
             part.children.append((name, dict(attributes)))
-            if local == "name":
+            if local in LITERALS:
                 self._listen("text")
         elif local == "value" and self._container == "variables":
             self._listen("text")

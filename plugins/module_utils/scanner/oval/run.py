@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import typing as t
 
 from ...files import write_json, write_whole
 from ...model import Check, ScapError
@@ -21,6 +22,7 @@ from .complete import Answerer, record
 from .document import CONSTANTS, open_source, write_document
 from .index import make_index
 from .logic import TRUE
+from .needs import PACKAGES
 from .reader import OURS
 from .residual import open_feed
 
@@ -55,11 +57,13 @@ def evaluate_compiled(
     work: str,
     timeout: float,
     note: str = "",
+    kept: t.Collection[str] | None = None,
 ) -> Compiled:
     """Evaluate the feed `path` by its remainders; the completed results are `NAME.xml` in the sandbox's output folder.
 
-    `cache` keeps the index; `note`: path of a file that says what became of every definition. Raises ScapError
-    content_uncompiled where the feed must be evaluated as it is, and what evaluate_oval raises.
+    `cache` keeps the index; `note`: path of a file that says what became of every definition; `kept`: the
+    absolute paths that are known of a root that holds nothing else. Raises ScapError content_uncompiled where the feed
+    must be evaluated as it is, not_kept, and what evaluate_oval raises.
     """
     index = make_index(path, sha256, cache)
     with open_feed(index, known_names(root, inventory)) as feed:
@@ -75,8 +79,11 @@ def evaluate_compiled(
         source = open_source(feed, path)
         roll = rollcall.questions(inventory)
         document = write_document(feed, source, left, roll)
+        missing = sorted(set(document.needs) - {PACKAGES, *kept}) if kept is not None else []
+        if missing:
+            raise ScapError("not_kept", f"{path}: reads what the evidence did not keep: {', '.join(missing[:5])}")
         compiled = os.path.join(work, f"{name}-compiled.xml")
-        write_whole(compiled, document)
+        write_whole(compiled, document.data)
         try:
             evaluation = evaluate_oval(sandbox, compiled, name, timeout)
         except ScapError as error:
@@ -90,7 +97,7 @@ def evaluate_compiled(
                 raise ScapError("content_uncompiled", f"{path}: oscap does not take {question.title} for what it is")
         answerer = Answerer(feed, groups, said)
         answerer.write(source, results, results)
-        digest = hashlib.sha256(document).hexdigest()
+        digest = hashlib.sha256(document.data).hexdigest()
         if note:
             write_json(note, record(feed, groups, answerer, digest))
         roll_call = rollcall.check(inventory, said.roll, {rollcall.PROBES[inventory.manager]})

@@ -1,0 +1,258 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New feeds for evidences that are there: evaluated on what these kept, on every core; no image, no pod.
+
+What comes out is an evidence of its own beside the old one: its rules, the new feeds' definitions, `evaluated: from
+evidence`, the time of the scan. Where only a scan can tell, the evidence keeps its results and says that it is due.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import typing as t
+
+from ..files import read_json, sha256_file, write_json, write_whole
+from ..model import (
+    Check,
+    Content,
+    Evidence,
+    J,
+    Reason,
+    RecordError,
+    Results,
+    ScapError,
+    StoredFile,
+    field,
+    now,
+    to_json,
+)
+from ..results import merge, parse_file
+from ..scanner.content import content_key
+from ..scanner.contentinfo import content_info
+from ..scanner.kept import NAME as KEPT
+from ..scanner.oval.index import make_index
+from ..store import RESULTS, evidences, results_of
+from . import zipapp
+from .accept import check_definitions, put_in_place
+from .local import user_prefix
+
+FROM_EVIDENCE = "from evidence"
+DUE_SUFFIX = "-due"
+_MAIN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from scap_images.scanner.again import main; sys.exit(main(sys.argv[1:]))"
+)
+_REPLACED = ("definitions", "feed")
+"""Checks that speak of the feeds alone."""
+_UNCOMPILED = "the feed itself was evaluated"
+
+
+@dataclasses.dataclass(frozen=True)
+class Again:
+    """What a run is made with."""
+
+    dir: str
+    """scap_dir."""
+    oval: list[str]
+    """Paths of the feeds, unpacked."""
+    python: str
+    timeout: float = 1200.0
+    tools: str = "/"
+    parallelism: int = 0
+    """Processes; 0: one a processor."""
+
+
+@dataclasses.dataclass
+class Summary:
+    """What a run came to."""
+
+    evaluated: int = 0
+    unchanged: int = 0
+    """Evidences of these very feeds."""
+    due: int = 0
+    skipped: int = 0
+    """In error, not applicable, or of other feeds' systems."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    evidence: Evidence
+    path: str
+    """Absolute folder of the old evidence."""
+    staging: str
+    contents: list[Content]
+    """Of the new evidence, feeds not yet compiled."""
+
+
+def judge_again(run: Again) -> Summary:
+    """Evaluate the feeds on the latest evidence of every image; raises ScapError where none can be."""
+    cache = os.path.join(run.dir, "content")
+    os.makedirs(cache, mode=0o700, exist_ok=True)
+    feeds = []
+    for path in run.oval:
+        info = content_info(path, cache)
+        if info.kind != "oval":
+            raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL")
+        feeds.append(Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at))
+        with contextlib.suppress(ScapError):
+            make_index(path, info.sha256, cache)
+    summary, works = Summary(), []
+    for evidence, folder in evidences(run.dir):
+        contents = [*(content for content in evidence.content if content.kind != "oval"), *feeds]
+        if evidence.error is not None or evidence.not_applicable is not None or not evidence.digest:
+            summary.skipped += 1
+        elif evidence.due is None and content_key(evidence.content) == content_key(contents):
+            summary.unchanged += 1
+        else:
+            works.append(_Work(evidence, os.path.join(run.dir, folder), "", contents))
+    lock = threading.Lock()
+
+    def end(work: _Work, answer: J) -> None:
+        due = _store(run, work, answer)
+        with lock:
+            summary.due += due
+            summary.evaluated += not due
+
+    count = run.parallelism or len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="scap-again-") as scratch:
+        write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build())
+        shares = [works[number::count] for number in range(count)]
+        problems: list[BaseException] = []
+        threads = [
+            threading.Thread(target=_guarded, args=(run, share, os.path.join(scratch, str(number)), end, problems))
+            for number, share in enumerate(shares)
+            if share
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if problems:
+        raise problems[0]
+    return summary
+
+
+def _guarded(
+    run: Again,
+    share: t.Sequence[_Work],
+    scratch: str,
+    end: t.Callable[[_Work, J], None],
+    problems: list[BaseException],
+) -> None:
+    try:
+        _evaluate(run, share, scratch, end)
+    except BaseException as error:
+        problems.append(error)
+
+
+def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callable[[_Work, J], None]) -> None:
+    """One process for this share of the images."""
+    os.mkdir(scratch, mode=0o700)
+    base = os.path.join(run.dir, "evidence")
+    works = [dataclasses.replace(work, staging=tempfile.mkdtemp(prefix=".scan-", dir=base)) for work in share]
+    request = {
+        "oval": run.oval,
+        "cache": os.path.join(run.dir, "content"),
+        "timeout": run.timeout,
+        "tools": run.tools,
+        "images": [
+            {
+                "kept": os.path.join(work.path, KEPT),
+                "packages": work.evidence.packages,
+                "platform": work.evidence.platform,
+                "staging": work.staging,
+            }
+            for work in works
+        ],
+    }
+    path = os.path.join(scratch, "request.json")
+    write_json(path, request)
+    program = os.path.join(os.path.dirname(scratch), "scanner.pyz")
+    argv = [*user_prefix(), run.python, "-I", "-S", "-c", _MAIN, program, path, scratch]
+    try:
+        with (
+            open(os.path.join(scratch, "stderr"), "w+b") as errors,
+            subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as process,
+        ):
+            for work in works:
+                line = process.stdout.readline() if process.stdout is not None else b""
+                try:
+                    answer = json.loads(line)
+                except ValueError:
+                    process.kill()
+                    errors.seek(0)
+                    said = errors.read()[-500:].decode("utf-8", "replace")
+                    raise ScapError("scanner_failed", f"judging from evidence ended: {said or 'no word'}") from None
+                end(work, answer)
+    finally:
+        for work in works:
+            shutil.rmtree(work.staging, ignore_errors=True)
+
+
+def _store(run: Again, work: _Work, answer: J) -> bool:
+    """Put the new evidence in its place; whether it is one that is due."""
+    try:
+        if "code" in answer:
+            raise ScapError(field(answer, "code", str), field(answer, "message", str))
+        evidence = _evidence(run, work, answer)
+        suffix = ""
+    except (ScapError, RecordError) as error:
+        reason = Reason("scan_due", f"only a scan can tell what the new feed comes to: {error}")
+        for name in os.listdir(work.staging):
+            os.unlink(os.path.join(work.staging, name))
+        _link(work, keep=lambda _name: True)
+        evidence = dataclasses.replace(work.evidence, due=reason, evaluated_at=now())
+        suffix = DUE_SUFFIX
+    names = sorted(name for name in os.listdir(work.staging) if name != "evidence.json")
+    paths = [os.path.join(work.staging, name) for name in names]
+    files = [StoredFile(name, sha256_file(path), os.path.getsize(path)) for name, path in zip(names, paths)]
+    write_json(os.path.join(work.staging, "evidence.json"), to_json(dataclasses.replace(evidence, files=files)))
+    put_in_place(work.staging, os.path.join(os.path.dirname(work.path), content_key(work.contents) + suffix))
+    return bool(suffix)
+
+
+def _evidence(run: Again, work: _Work, answer: J) -> Evidence:
+    old = results_of(run.dir, os.path.relpath(work.path, run.dir), work.evidence)
+    if old is None:
+        raise ScapError("evidence_damaged", f"{work.path}: its results cannot be read")
+    checks = [Check.from_json(entry) for entry in field(answer, "checks", list)]
+    contents = [Content.from_json(entry) for entry in field(answer, "contents", list)]
+    counts = read_json(os.path.join(work.staging, "expected.json.gz"))["oval"]
+    parts: list[Results] = []
+    for number, count in enumerate(counts):
+        part = parse_file(os.path.join(work.staging, f"oval-{number}.xml.gz")).results
+        checks.append(check_definitions(count, part))
+        parts.append(part)
+    rules = dataclasses.replace(old, vulnerabilities=[], definition_counts={}, undecided=[], generated_at="")
+    write_json(os.path.join(work.staging, RESULTS), to_json(merge([rules, *parts])))
+    names = [content.id for content in work.evidence.content if content.kind == "oval"]
+    of_feeds = (_UNCOMPILED, *(f"{name}{mark}" for name in names for mark in (" ", ",")))
+    before = [
+        check
+        for check in work.evidence.coverage
+        if check.check not in _REPLACED and not check.detail.startswith(of_feeds)
+    ]
+    _link(work, keep=lambda name: not name.startswith(("oval-", "results.", "expected.")))
+    return dataclasses.replace(
+        work.evidence,
+        content=[*(content for content in work.evidence.content if content.kind != "oval"), *contents],
+        coverage=[*before, *checks],
+        evaluated=FROM_EVIDENCE,
+        evaluated_at=now(),
+        due=None,
+    )
+
+
+def _link(work: _Work, keep: t.Callable[[str], bool]) -> None:
+    """The old evidence's files that stay as they are."""
+    for file in work.evidence.files:
+        if keep(file.name):
+            os.link(os.path.join(work.path, file.name), os.path.join(work.staging, file.name))

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feeds evaluated on what evidences kept, without their images: one process, many images, an answer a line.
+
+`main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `kept` (path of the
+archive), `staging` (folder for what comes out), `os`, `platform`. Each line of standard output belongs to the next
+image: `{"staging", "checks", "contents", "oscap"}`, or `{"code", "message"}` where that image cannot be judged so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import shutil
+import sys
+import tempfile
+import typing as t
+
+from ..files import read_json, write_json
+from ..model import Check, Content, J, RecordError, ScapError, field, strings, to_json
+from .confine import Sandbox, oscap_version, prepare_home
+from .content import Selected, check_content
+from .contentinfo import ContentInfo, content_info
+from .detect import read_os
+from .evaluate import Evaluation
+from .kept import unpack
+from .oval.run import Compiled, evaluate_compiled
+from .packages import aptroot, read_inventory
+from .program import DPKG_ARCHITECTURES
+from .rootpath import make_in_root
+from .stderr import check_stderr
+from .texts import Texts
+
+
+@dataclasses.dataclass(frozen=True)
+class Feeds:
+    """What every image is evaluated with."""
+
+    paths: list[str]
+    infos: list[ContentInfo]
+    cache: str
+    timeout: float
+    tools: str
+
+    @property
+    def contents(self) -> list[Content]:
+        pairs = zip(self.paths, self.infos)
+        return [Content("oval", os.path.basename(p), "", info.sha256, "", info.generated_at) for p, info in pairs]
+
+
+def main(argv: t.Sequence[str]) -> int:
+    """`argv`: the path of the request, and of a scratch folder."""
+    request = read_json(argv[0])
+    os.umask(0o077)
+    paths, cache = strings(request, "oval"), field(request, "cache", str)
+    infos = [content_info(path, cache) for path in paths]
+    feeds = Feeds(paths, infos, cache, field(request, "timeout", float), field(request, "tools", str))
+    for image in field(request, "images", list):
+        work = tempfile.mkdtemp(prefix="again-", dir=argv[1])
+        try:
+            answer = evaluate(feeds, image, work)
+        except ScapError as error:
+            answer = {"code": error.code, "message": error.message}
+        except (OSError, RecordError) as error:
+            answer = {"code": "system_error", "message": str(error)}
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def evaluate(feeds: Feeds, image: J, work: str) -> J:
+    """Evaluate the feeds on one small root; raises ScapError, with the code not_kept where only a scan can tell."""
+    root, home, out = (os.path.join(work, name) for name in ("root", "home", "out"))
+    for folder in (root, out):
+        os.mkdir(folder, mode=0o755)
+    kept = unpack(field(image, "kept", str), root)
+    inventory = read_inventory(root)
+    if len(inventory.packages) != field(image, "packages", int):
+        raise ScapError("not_kept", f"{len(inventory.packages)} of {image['packages']} packages were kept")
+    platform = field(image, "platform", str).split("/")
+    architecture = platform[1] if len(platform) > 1 else "amd64"
+    prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
+    make_in_root(root, "run/.containerenv", b"")
+    make_in_root(root, "proc", None)
+    if inventory.manager == "dpkg":
+        aptroot.prepare(root, feeds.tools)
+    texts = Texts(root, feeds.infos)
+    texts.relink()
+    sandbox = Sandbox(root=root, out=out, home=home, tools=feeds.tools)
+    staging = field(image, "staging", str)
+    contents = feeds.contents
+    checks: list[Check] = []
+    ended: list[Evaluation] = []
+    for number, path in enumerate(feeds.paths):
+        try:
+            compiled = evaluate_compiled(
+                sandbox,
+                path,
+                contents[number].sha256,
+                f"oval-{number}",
+                root,
+                inventory,
+                cache=feeds.cache,
+                work=work,
+                timeout=feeds.timeout,
+                note=os.path.join(staging, f"oval-{number}.remainders.json.gz"),
+                kept=kept,
+            )
+        except ScapError as error:
+            if error.code == "content_uncompiled":
+                raise ScapError("not_kept", error.message) from error
+            raise
+        contents[number] = dataclasses.replace(contents[number], compiled_sha256=compiled.sha256)
+        checks += _checks(contents[number], compiled)
+        ended.append(compiled.evaluation)
+        _pack(os.path.join(out, f"oval-{number}.xml"), os.path.join(staging, f"oval-{number}.xml.gz"))
+    checks.append(texts.check())
+    version = _version(sandbox.tools, sandbox)
+    checks.append(check_stderr([(entry.what, entry.stderr) for entry in ended], version))
+    checks.append(Check("exit_status", True, f"{len(ended)} calls of oscap {version} ended as they should"))
+    checks += check_content(Selected("", None, feeds.infos, feeds.paths, contents), read_os(root), inventory.packages)
+    expected = {"rules": [], "all_rules": 0, "oval": [info.definitions for info in feeds.infos]}
+    write_json(os.path.join(staging, "expected.json.gz"), expected)
+    return {
+        "staging": staging,
+        "checks": [to_json(check) for check in checks],
+        "contents": [to_json(content) for content in contents],
+        "oscap": version,
+    }
+
+
+def _pack(path: str, target: str) -> None:
+    with open(path, "rb") as source, gzip.open(target, "wb", compresslevel=1) as packed:
+        shutil.copyfileobj(source, packed, 1 << 20)
+
+
+def _checks(content: Content, compiled: Compiled) -> list[Check]:
+    left = f"{compiled.remainders} remainders of its {compiled.definitions} definitions"
+    detail = f"{content.id} was evaluated on what the scan kept, as {left}: {compiled.sha256}"
+    roll = f"{content.id}, in the run that gave the answers: {compiled.roll_call.detail}"
+    return [Check("compiled", True, detail), dataclasses.replace(compiled.roll_call, detail=roll)]
+
+
+_versions: dict[str, str] = {}
+
+
+def _version(tools: str, sandbox: Sandbox) -> str:
+    if tools not in _versions:
+        _versions[tools] = oscap_version(sandbox)
+    return _versions[tools]

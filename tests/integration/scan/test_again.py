@@ -1,0 +1,90 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New feeds judged on evidence, without the image: the answers of a scan, or the word that only a scan can tell."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import pathlib
+import re
+import sys
+
+import pytest
+from ansible_collections.scap.images.plugins.module_utils.files import read_json
+from ansible_collections.scap.images.plugins.module_utils.model import Evidence
+from ansible_collections.scap.images.plugins.module_utils.policy.run import load_grounds, verdicts_of
+from ansible_collections.scap.images.plugins.module_utils.scan.again import Again, Summary, judge_again
+from ansible_collections.scap.images.plugins.module_utils.scanner.kept import MAX_BYTES, NAME
+from ansible_collections.scap.images.plugins.module_utils.store import evidences
+
+from tests.support import shared_data
+from tests.support.local_scans import Scanner, unproven
+from tests.support.residuals import comparable
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def latest(folder: pathlib.Path) -> tuple[Evidence, pathlib.Path]:
+    ((evidence, path),) = evidences(str(folder))
+    return evidence, folder / path
+
+
+@pytest.fixture
+def new(tmp_path: pathlib.Path) -> str:
+    """A real feed, of which 16 definitions are true of the image."""
+    feed = tmp_path / "rhel8.xml"
+    feed.write_bytes(lzma.decompress(shared_data.path("oval", "com.redhat.rhsa-RHEL8.xml.xz").read_bytes()))
+    return str(feed)
+
+
+@pytest.fixture
+def old(tmp_path: pathlib.Path, new: str) -> str:
+    """The same before anything was fixed."""
+    feed = tmp_path / "before.xml"
+    feed.write_text(re.sub(r'(operation="less than">)[^<]+', r"\g<1>0:0-0", pathlib.Path(new).read_text()))
+    return str(feed)
+
+
+def test_a_new_feed_is_judged_without_the_image(tmp_path: pathlib.Path, new: str, old: str) -> None:
+    image = tmp_path / "image.tar"
+    image.write_bytes(shared_data.path("images", "rhel8-ubi8.0-bdb.oci.tar").read_bytes())
+    folder = tmp_path / "scaps"
+    settings = {"profile": "none", "compile": True, "sample": 0.0}
+    scanned = Scanner(tmp_path / "peer").scan(f"oci-archive:{image}", oval=[new], **settings)
+    (peer,) = scanned.values()
+    first = Scanner(folder).one(f"oci-archive:{image}", oval=[old], **settings)
+    assert not unproven(first)
+    image.unlink()
+
+    run = Again(str(folder), [new], sys.executable)
+    assert judge_again(run) == Summary(evaluated=1)
+    evidence, place = latest(folder)
+    assert not unproven(evidence)
+    assert (evidence.evaluated, evidence.scanned_at, evidence.due) == ("from evidence", first.scanned_at, None)
+    assert [content.id for content in evidence.content] == ["rhel8.xml"]
+    assert (place / NAME).stat().st_size < MAX_BYTES
+    wanted, found = (read_json(str(path / "results.json.gz")) for path in (pathlib.Path(peer.path), place))
+    assert comparable(found) == comparable(wanted)
+    (verdict,) = verdicts_of(str(folder), load_grounds([], []))
+    assert (verdict.evaluated, verdict.state, len(verdict.vulnerabilities)) == ("from evidence", "non_compliant", 16)
+    assert judge_again(run) == Summary(unchanged=1)
+
+
+def test_what_was_not_kept_makes_the_image_due(tmp_path: pathlib.Path, new: str, old: str) -> None:
+    folder = tmp_path / "scaps"
+    reference = f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}"
+    Scanner(folder).one(reference, profile="none", oval=[old], compile=True)
+    feed = tmp_path / "elsewhere.xml"
+    text = pathlib.Path(new).read_text()
+    feed.write_text(text.replace("/etc/redhat-release", "/etc/somewhere-else"))
+    assert text != feed.read_text()
+    assert judge_again(Again(str(folder), [str(feed)], sys.executable)) == Summary(due=1)
+    evidence, _place = latest(folder)
+    assert evidence.due is not None
+    assert "/etc/somewhere-else" in evidence.due.message
+    assert [content.id for content in evidence.content] == [pathlib.Path(old).name]
+    (verdict,) = verdicts_of(str(folder), load_grounds([], []))
+    assert verdict.state == "stale"
+    assert "scan_due" in [reason.code for reason in verdict.reasons]
