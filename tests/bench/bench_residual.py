@@ -35,7 +35,8 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.oval.run impor
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import read_inventory
 feed, sha256, cache, root, home, out = sys.argv[1:]
 sandbox = Sandbox(root=root, out=out, home=home, bare=True)
-ended = evaluate_compiled(sandbox, feed, sha256, "compiled", root, read_inventory(root), cache=cache, work=out, timeout=600)
+found = read_inventory(root)
+ended = evaluate_compiled(sandbox, feed, sha256, "compiled", root, found, cache=cache, work=out, timeout=600)
 if not ended.roll_call.passed:
     raise SystemExit(ended.roll_call.detail)
 sys.stderr.write(f"{ended.remainders} remainders of {ended.definitions} definitions\\n")

@@ -45,7 +45,8 @@ def write(path: pathlib.Path, definitions: int, seed: int = 1) -> None:
     pick = random.Random(seed)
     names = sorted({name for source in SOURCES for name in source})
     numbers = {name: number for number, name in enumerate(names, 10)}
-    tests, states = {}, {}
+    tests: dict[tuple[int, int], tuple[int, str, str]] = {}
+    states: dict[str, int] = {}
     with path.open("w") as out:
         out.write(f"{_HEAD}<definitions>\n")
         for number in range(1, definitions + 1):
@@ -57,9 +58,9 @@ def write(path: pathlib.Path, definitions: int, seed: int = 1) -> None:
                 older = tests.setdefault((numbers[name], state), (len(tests) + 100, name, version))[0]
                 signed = tests.setdefault((numbers[name], 3), (len(tests) + 100, name, ""))[0]
                 criteria += (
-                    f'<criteria operator="AND">\n<criterion comment="{name} is earlier than {version}" test_ref="{_P}:tst:'
-                    f'{older}"/>\n<criterion comment="{name} is signed with Red Hat redhatrelease2 key" test_ref="{_P}:tst:'
-                    f'{signed}"/>\n</criteria>\n'
+                    f'<criteria operator="AND">\n<criterion comment="{name} is earlier than {version}" '
+                    f'test_ref="{_P}:tst:{older}"/>\n<criterion comment="{name} is signed with Red Hat redhatrelease2 '
+                    f'key" test_ref="{_P}:tst:{signed}"/>\n</criteria>\n'
                 )
             out.write(_definition(number, criteria, pick))
         out.write("</definitions>\n<tests>\n")
@@ -73,15 +74,17 @@ def write(path: pathlib.Path, definitions: int, seed: int = 1) -> None:
             comment = f"{name} is earlier than {version}" if version else f"{name} is signed"
             out.write(
                 f'<red-def:rpminfo_test check="at least one" comment="{comment}" id="{_P}:tst:{test}" version="640">\n'
-                f'<red-def:object object_ref="{_P}:obj:{name_number}"/>\n<red-def:state state_ref="{_P}:ste:{state}"/>\n'
+                f'<red-def:object object_ref="{_P}:obj:{name_number}"/>\n'
+                f'<red-def:state state_ref="{_P}:ste:{state}"/>\n'
                 "</red-def:rpminfo_test>\n"
             )
         out.write("</tests>\n<objects>\n")
         out.write(
             f'<red-def:rpmverifyfile_object id="{_P}:obj:1" version="640"><red-def:behaviors noconfigfiles="true" '
-            'noghostfiles="true" nogroup="true" nolinkto="true" nomd5="true" nomode="true" nomtime="true" nordev="true" '
-            'nosize="true" nouser="true"/><red-def:name operation="pattern match"/><red-def:epoch operation="pattern '
-            'match"/><red-def:version operation="pattern match"/><red-def:release operation="pattern match"/>'
+            'noghostfiles="true" nogroup="true" nolinkto="true" nomd5="true" nomode="true" nomtime="true" '
+            'nordev="true" nosize="true" nouser="true"/><red-def:name operation="pattern match"/>'
+            '<red-def:epoch operation="pattern match"/><red-def:version operation="pattern match"/>'
+            '<red-def:release operation="pattern match"/>'
             '<red-def:arch operation="pattern match"/><red-def:filepath>/etc/redhat-release</red-def:filepath>'
             "</red-def:rpmverifyfile_object>\n"
         )
@@ -94,7 +97,8 @@ def write(path: pathlib.Path, definitions: int, seed: int = 1) -> None:
         release = '<red-def:name operation="pattern match">^redhat-release</red-def:name>'
         version = '<red-def:version operation="pattern match">^8[^\\d]</red-def:version>'
         out.write(
-            f'<red-def:rpmverifyfile_state id="{_P}:ste:1" version="640">{release}{version}</red-def:rpmverifyfile_state>\n'
+            f'<red-def:rpmverifyfile_state id="{_P}:ste:1" version="640">{release}{version}'
+            "</red-def:rpmverifyfile_state>\n"
             f'<red-def:rpmverifyfile_state id="{_P}:ste:2" version="640">{release}</red-def:rpmverifyfile_state>\n'
             f'<red-def:rpminfo_state id="{_P}:ste:3" version="640"><red-def:signature_keyid operation="pattern match">'
             "^(0|199e2f91fd431d51)?</red-def:signature_keyid></red-def:rpminfo_state>\n"
@@ -102,8 +106,9 @@ def write(path: pathlib.Path, definitions: int, seed: int = 1) -> None:
         for version, state in states.items():
             out.write(
                 f'<red-def:rpminfo_state id="{_P}:ste:{state}" version="640">\n<red-def:arch datatype="string" '
-                'operation="pattern match">aarch64|ppc64le|s390x|x86_64|noarch</red-def:arch>\n<red-def:evr datatype="evr_string" '
-                f'operation="less than">{version}</red-def:evr>\n</red-def:rpminfo_state>\n'
+                'operation="pattern match">aarch64|ppc64le|s390x|x86_64|noarch</red-def:arch>\n'
+                f'<red-def:evr datatype="evr_string" operation="less than">{version}</red-def:evr>\n'
+                "</red-def:rpminfo_state>\n"
             )
         out.write("</states>\n</oval_definitions>\n")
 

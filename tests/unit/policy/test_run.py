@@ -26,7 +26,7 @@ from tests.support import shared_data
 from tests.support.fleet import evidence, many, results, rule, store
 
 PARAMS: dict[str, t.Any] = {
-    "dir": None, "path": None, "reference": None, "policy": [], "waivers": [], "compare": None,
+    "dir": None, "path": None, "reference": None, "policy": [], "waivers": [], "oval": [], "compare": None,
 }  # fmt: skip
 
 
