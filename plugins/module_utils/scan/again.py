@@ -166,6 +166,7 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
         "images": [
             {
                 "kept": os.path.join(work.path, KEPT),
+                "kept_sha256": next((file.sha256 for file in work.evidence.files if file.name == KEPT), ""),
                 "packages": work.evidence.packages,
                 "platform": work.evidence.platform,
                 "staging": work.staging,
@@ -211,9 +212,7 @@ def _store(run: Again, work: _Work, answer: J) -> bool:
         _link(work, keep=lambda _name: True)
         evidence = dataclasses.replace(work.evidence, due=reason, evaluated_at=now())
         suffix = DUE_SUFFIX
-    names = sorted(name for name in os.listdir(work.staging) if name != "evidence.json")
-    paths = [os.path.join(work.staging, name) for name in names]
-    files = [StoredFile(name, sha256_file(path), os.path.getsize(path)) for name, path in zip(names, paths)]
+    files = [_stored(work, name) for name in sorted(os.listdir(work.staging)) if name != "evidence.json"]
     write_json(os.path.join(work.staging, "evidence.json"), to_json(dataclasses.replace(evidence, files=files)))
     put_in_place(work.staging, os.path.join(os.path.dirname(work.path), content_key(work.contents) + suffix))
     return bool(suffix)
@@ -249,6 +248,15 @@ def _evidence(run: Again, work: _Work, answer: J) -> Evidence:
         evaluated_at=now(),
         due=None,
     )
+
+
+def _stored(work: _Work, name: str) -> StoredFile:
+    """Of a file that stayed, what the old evidence says: damage is not made good by looking again."""
+    path = os.path.join(work.staging, name)
+    for file in work.evidence.files:
+        if file.name == name and os.path.samefile(os.path.join(work.path, name), path):
+            return file
+    return StoredFile(name, sha256_file(path), os.path.getsize(path))
 
 
 def _link(work: _Work, keep: t.Callable[[str], bool]) -> None:

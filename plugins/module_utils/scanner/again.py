@@ -4,7 +4,7 @@
 """Feeds evaluated on what evidences kept, without their images: one process, many images, an answer a line.
 
 `main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `kept` (path of the
-archive), `staging` (folder for what comes out), `os`, `platform`. Each line of standard output belongs to the next
+archive), `kept_sha256`, `packages` (their number), `platform`, `staging` (folder for what comes out). Each line of standard output belongs to the next
 image: `{"staging", "checks", "contents", "oscap"}`, or `{"code", "message"}` where that image cannot be judged so.
 """
 
@@ -78,7 +78,7 @@ def evaluate(feeds: Feeds, image: J, work: str) -> J:
     root, home, out = (os.path.join(work, name) for name in ("root", "home", "out"))
     for folder in (root, out):
         os.mkdir(folder, mode=0o755)
-    kept = unpack(field(image, "kept", str), root)
+    kept = unpack(field(image, "kept", str), field(image, "kept_sha256", str), root)
     inventory = read_inventory(root)
     if len(inventory.packages) != field(image, "packages", int):
         raise ScapError("not_kept", f"{len(inventory.packages)} of {image['packages']} packages were kept")

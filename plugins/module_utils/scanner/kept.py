@@ -10,6 +10,7 @@ the scan read. A list says which paths were looked at: what is in it and not in 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -116,17 +117,25 @@ def _tar(files: t.Mapping[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def unpack(path: str, root: str) -> set[str]:
+def unpack(path: str, sha256: str, root: str) -> set[str]:
     """Make the small root in the empty folder `root`; the absolute paths that were looked at.
+
+    `sha256`: what the evidence says of the archive.
 
     Raises ScapError not_kept where the archive is missing or is none of ours.
     """
     try:
         packed = read_bounded(path, MAX_BYTES)
+        if hashlib.sha256(packed).hexdigest() != sha256:
+            raise ScapError("not_kept", f"{path}: is not what the evidence says of it")
         if packed.startswith(b"\x1f\x8b"):
-            data = zlib.decompressobj(31).decompress(packed, 2 * _MAX_PLAIN)
+            unzip = zlib.decompressobj(31)
+            data, whole = unzip.decompress(packed, 2 * _MAX_PLAIN), unzip.eof
         else:
-            data = lzma.LZMADecompressor(memlimit=256 * 1024 * 1024).decompress(packed, 2 * _MAX_PLAIN)
+            unxz = lzma.LZMADecompressor(memlimit=256 * 1024 * 1024)
+            data, whole = unxz.decompress(packed, 2 * _MAX_PLAIN), unxz.eof
+        if not whole:
+            raise ScapError("not_kept", f"{path}: is not whole")
         looked: set[str] = set()
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for entry in archive:

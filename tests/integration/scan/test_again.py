@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import sys
+import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import read_json
@@ -72,19 +73,54 @@ def test_a_new_feed_is_judged_without_the_image(tmp_path: pathlib.Path, new: str
     assert judge_again(run) == Summary(unchanged=1)
 
 
-def test_what_was_not_kept_makes_the_image_due(tmp_path: pathlib.Path, new: str, old: str) -> None:
+def elsewhere(text: str) -> str:
+    return text.replace("/etc/redhat-release", "/etc/somewhere-else")
+
+
+def below(text: str) -> str:
+    """The same file, and those of its name in every folder below."""
+    found = re.compile(r"<(\S*)rpmverifyfile_object ([^>]*)>.*?</\S*rpmverifyfile_object>", re.DOTALL)
+    objects = (
+        r'<ind:textfilecontent54_object xmlns:ind="http://oval.mitre.org/XMLSchema/oval-definitions-5#independent" \2>'
+        r'<ind:behaviors max_depth="-1" recurse_direction="down"/><ind:path>/etc</ind:path>'
+        r'<ind:filename>redhat-release</ind:filename><ind:pattern operation="pattern match">.</ind:pattern>'
+        r'<ind:instance datatype="int">1</ind:instance></ind:textfilecontent54_object>'
+    )
+    return found.sub(objects, text)
+
+
+@pytest.mark.parametrize(("change", "said"), [(elsewhere, "/etc/somewhere-else"), (below, "did not keep: ?")])
+def test_what_was_not_kept_makes_the_image_due(
+    tmp_path: pathlib.Path, new: str, old: str, change: t.Callable[[str], str], said: str
+) -> None:
     folder = tmp_path / "scaps"
     reference = f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}"
     Scanner(folder).one(reference, profile="none", oval=[old], compile=True)
     feed = tmp_path / "elsewhere.xml"
     text = pathlib.Path(new).read_text()
-    feed.write_text(text.replace("/etc/redhat-release", "/etc/somewhere-else"))
+    feed.write_text(change(text))
     assert text != feed.read_text()
     assert judge_again(Again(str(folder), [str(feed)], sys.executable)) == Summary(due=1)
     evidence, _place = latest(folder)
     assert evidence.due is not None
-    assert "/etc/somewhere-else" in evidence.due.message
+    assert said in evidence.due.message
     assert [content.id for content in evidence.content] == [pathlib.Path(old).name]
     (verdict,) = verdicts_of(str(folder), load_grounds([], []))
     assert verdict.state == "stale"
     assert "scan_due" in [reason.code for reason in verdict.reasons]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-40], lambda data: data + b" "], ids=["short", "long"])
+def test_an_archive_that_changed_is_not_judged(
+    tmp_path: pathlib.Path, new: str, old: str, damage: t.Callable[[bytes], bytes]
+) -> None:
+    folder = tmp_path / "scaps"
+    reference = f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}"
+    Scanner(folder).one(reference, profile="none", oval=[old], compile=True)
+    _evidence, place = latest(folder)
+    (place / NAME).write_bytes(damage((place / NAME).read_bytes()))
+    for _again in range(2):
+        assert judge_again(Again(str(folder), [new], sys.executable)) == Summary(due=1)
+        evidence, _place = latest(folder)
+        assert evidence.due is not None
+        assert "is not what the evidence says of it" in evidence.due.message

@@ -22,7 +22,7 @@ from .logic import FALSE, TRUE, UNDECIDABLE, Residuals, Tree
 from .needs import need_of
 from .reader import LINUX, Part, Reader
 
-VERSION = "2"
+VERSION = "3"
 FAMILIES = {f"{LINUX} rpminfo_test": "rpm", f"{LINUX} dpkginfo_test": "dpkg"}
 """Tests that can be decided, to the package manager whose database they read."""
 _OBJECTS = {"rpm": f"{LINUX} rpminfo_object", "dpkg": f"{LINUX} dpkginfo_object"}

@@ -26,6 +26,14 @@ def _behaviours(part: Part) -> set[str]:
     }
 
 
+def _recurses(part: Part) -> bool:
+    return any(
+        attributes.get("recurse_direction", "none") != "none"
+        for name, attributes in part.children
+        if name.endswith(" behaviors")
+    )
+
+
 def need_of(part: Part) -> str:
     """PACKAGES, the absolute path of the one file, or UNKNOWN. What a set refers to has its own need."""
     local = part.name.rpartition(" ")[2]
@@ -35,6 +43,8 @@ def need_of(part: Part) -> str:
     if local not in _FILE_OBJECTS:
         return UNKNOWN
     if local == "rpmverifyfile_object" and not _behaviours(part) >= _UNVERIFIED:
+        return UNKNOWN
+    if _recurses(part):
         return UNKNOWN
     literals = [(name, attributes) for name, (_n, attributes) in zip(children, part.children) if name in LITERALS]
     texts = {name: text for (name, _attributes), text in zip(literals, part.texts)}
