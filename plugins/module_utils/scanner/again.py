@@ -4,8 +4,9 @@
 """Feeds evaluated on what evidences kept, without their images: one process, many images, an answer a line.
 
 `main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `kept` (path of the
-archive), `kept_sha256`, `packages` (their number), `platform`, `staging` (folder for what comes out). Each line of standard output belongs to the next
-image: `{"staging", "checks", "contents", "oscap"}`, or `{"code", "message"}` where that image cannot be judged so.
+archive), `kept_sha256`, `packages` (their number), `platform`, `staging` (folder for what comes out). Each line of
+standard output belongs to the next image: `{"staging", "checks", "contents", "oscap"}`, or `{"code", "message"}` where
+that image cannot be judged so.
 """
 
 from __future__ import annotations
