@@ -1,37 +1,20 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows, while image_scan works, how far it is: one line every few seconds, never the same line twice."""
+"""Shows, while image_scan works, how far it is, and what an interrupted run leaves."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.scap.images.plugins.module_utils.files import read_json
-from ansible_collections.scap.images.plugins.module_utils.model import J, ScapError
-from ansible_collections.scap.images.plugins.module_utils.scan.engine import PROGRESS
+from ansible_collections.scap.images.plugins.module_utils.model import J
+from ansible_collections.scap.images.plugins.module_utils.progress import SCAN, interrupted
+from ansible_collections.scap.images.plugins.plugin_utils.follow import Follower, continued, told_when_interrupted
 
-EVERY = 5.0
-"""Seconds between two lines."""
 _PATHS = ("dir", "images_from", "storage", "authfile", "ca_file", "registries_conf")
 _LOCAL = ("oci", "oci-archive", "docker-archive")
-
-
-def line(progress: J) -> str:
-    """One line of progress; empty before the first image has ended."""
-    done, total, seconds = progress["done"], progress["total"], progress["seconds"]
-    if not done:
-        return ""
-    rate = done / seconds if seconds else 0.0
-    left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-    parts = [f"{progress['failed']} failed"] if progress["failed"] else []
-    parts += [f"{progress['reused']} known"] if progress["reused"] else []
-    extra = f" ({', '.join(parts)})" if parts else ""
-    return f"scanned {done} of {total}{extra}, {rate * 3600:.0f} an hour{left}: {progress['last']}"
 
 
 def absolute(arguments: J, folder: str) -> J:
@@ -63,23 +46,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> J:
         result: J = super().run(tmp, task_vars)
-        ended = threading.Event()
-        follower = threading.Thread(target=self._follow, args=(ended,), daemon=True)
-        follower.start()
-        try:
-            arguments = absolute(self._task.args, os.getcwd()) if self._connection.transport == "local" else None
+        folder = os.path.join(os.getcwd(), str(self._task.args.get("dir", ".")))
+        arguments = absolute(self._task.args, os.getcwd()) if self._connection.transport == "local" else None
+        follower = Follower(self._display.display, os.path.join(folder, SCAN), "scanned")
+        with follower, told_when_interrupted(lambda: _kept(folder)):
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-        finally:
-            ended.set()
-            follower.join()
+        if result.get("continued") and not result.get("failed"):
+            follower.once(continued(result["continued"]))
         return result
 
-    def _follow(self, ended: threading.Event) -> None:
-        path = os.path.join(os.getcwd(), str(self._task.args.get("dir", ".")), PROGRESS)
-        before = ""
-        while not ended.wait(EVERY):
-            with contextlib.suppress(ScapError, KeyError):
-                now = line(read_json(path, limit=65536))
-                if now and now != before:
-                    self._display.display(now)
-                    before = now
+
+def _kept(folder: str) -> str:
+    found = interrupted(folder)
+    done = f"{found['done']} of {found['total']} images are done" if found else "what is done"
+    return f"interrupted: {done}; all of it is kept in {folder}, and the next run goes on from there"

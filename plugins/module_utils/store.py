@@ -57,6 +57,13 @@ def evidences(folder: str) -> t.Iterator[tuple[Evidence, str]]:
             yield latest[1], os.path.join("evidence", image, latest[0][-1])
 
 
+def evidence_count(folder: str) -> int:
+    """How many images have evidence; 0 where that cannot be told."""
+    with contextlib.suppress(OSError):
+        return sum(not name.startswith(".") for name in os.listdir(os.path.join(folder, "evidence")))
+    return 0
+
+
 def _folders(base: str) -> list[str]:
     with contextlib.suppress(NotADirectoryError):
         return sorted(name for name in os.listdir(base) if not name.startswith("."))

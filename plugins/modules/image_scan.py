@@ -282,6 +282,11 @@ scans:
       error: ""
       unproven: []
       not_applicable: ""
+continued:
+  description: How many images the run before had done when it was interrupted; they are not scanned again.
+  returned: when the run before was interrupted
+  type: dict
+  sample: {done: 3, total: 8}
 digests:
   description: The digests of all images that were asked for, as far as they are known.
   returned: always
@@ -317,6 +322,7 @@ from ..module_utils.files import read_jsonl
 from ..module_utils.kube import auth
 from ..module_utils.kube.client import connect
 from ..module_utils.model import Image, J, RecordError, ScapError
+from ..module_utils.progress import interrupted
 from ..module_utils.scan.engine import Scanned, scan, to_images
 from ..module_utils.scan.interface import Executor, Settings
 from ..module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
@@ -391,9 +397,11 @@ def run(params: J, check_mode: bool) -> J:
             return _would_scan(params, images, _settings(params, folder, scratch), started)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     settings = _settings(params, folder, os.path.join(folder, "content"))
+    before = interrupted(folder)
     with _executor(params) as executor:
         scanned = list(scan(images, executor, settings))
-    return _answer(scanned, images, settings.dir, started)
+    answer = _answer(scanned, images, settings.dir, started)
+    return {**answer, "continued": before} if before is not None else answer
 
 
 def _would_scan(params: J, images: t.Sequence[Image], settings: Settings, started: float) -> J:

@@ -1,22 +1,25 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""setup, a whole scan run and teardown, as a user calls them."""
+"""setup, a whole scan run as AWX makes it, and teardown."""
 
 from __future__ import annotations
 
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import typing as t
 
+import ansible_runner  # type: ignore[import-untyped]
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 
 from tests.data import tiny
 from tests.support import kube, scanner_image
+from tests.support.trees import snapshot
 
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 
@@ -35,31 +38,90 @@ def _play(name: str, folder: pathlib.Path, variables: t.Mapping[str, t.Any], *op
     return done.stdout
 
 
+def _job(folder: pathlib.Path, access: t.Mapping[str, str], survey: t.Mapping[str, str]) -> ansible_runner.Runner:
+    """A job as AWX runs it: its project only read, a HOME of its own, a credential's four variables, texts only."""
+    project = folder / "project"
+    shutil.copytree(kube.ROOT / "examples" / "awx", project)
+    before = snapshot(project)
+    (folder / "home").mkdir()
+    runner = ansible_runner.run(
+        private_data_dir=str(folder),
+        playbook="scan.yml",
+        inventory="localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'",
+        extravars=dict(survey),
+        envvars={
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder / "home"),
+            "ANSIBLE_COLLECTIONS_PATH": str(kube.ROOT / "build" / "dev"),
+            "K8S_AUTH_HOST": access["host"],
+            "K8S_AUTH_API_KEY": access["api_key"],
+            "K8S_AUTH_VERIFY_SSL": "True",
+            "K8S_AUTH_SSL_CA_CERT": access["ca_cert"],
+        },
+        quiet=True,
+    )
+    assert snapshot(project) == before
+    return runner
+
+
+def _let_the_marker_scan(cluster: kube.Cluster, namespace: str) -> None:
+    """One account for the whole run, as examples/awx says."""
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+    cluster.admin.create(
+        path,
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "marker-scans"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scan-controller"},
+            "subjects": [{"kind": "ServiceAccount", "name": "marker", "namespace": namespace}],
+        },
+    )
+
+
 def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) -> None:
     reference = cluster.push(tiny.layout(tmp_path / "tiny", {"etc/playbook": "x"}), "playbook:1")
     digest = reference.rpartition("@")[2]
-    base = {"scap_namespace": "scap-play", "scap_kubeconfig": cluster.kubeconfig}
-    scan = {
-        **base,
-        "scap_dir": str(tmp_path / "scap"),
-        "scap_sources": [{"type": "list", "images": [f"docker://{reference}"]}],
-        "scap_insecure_registries": [cluster.registry],
+    ours, scap_dir = "scap-play", tmp_path / "scap"
+    base = {"scap_namespace": ours, "scap_kubeconfig": cluster.kubeconfig}
+    survey = {
+        "scap_namespace": ours,
+        "scap_dir": str(scap_dir),
+        "scap_sources": json.dumps({"type": "list", "images": [f"docker://{reference}"]}),
+        "scap_insecure_registries": cluster.registry,
         "scap_scanner_image": scanner_image.pushed(cluster),
         "scap_content": CONTENT,
         "scap_profile": "standard",
+        "scap_parallelism": "2",
+        "scap_rescan": "false",
         "scap_stage": "deny",
+        "scap_fail_on": "error, non_compliant",
     }
     try:
         _play("setup", tmp_path, base)
-        _play("scan", tmp_path, scan)
-        verdicts = [json.loads(line) for line in (tmp_path / "scap" / "verdicts.jsonl").read_text().splitlines()]
+        said = _play("scan", tmp_path, {**base, **survey}, "--check")
+        assert "1 of 1 images would be scanned" in said
+        assert f"{reference} by image_volume_userns" in said
+        assert not scap_dir.exists()
+        assert cluster.admin.get(f"/apis/batch/v1/namespaces/{ours}/jobs")["items"] == []
+        _let_the_marker_scan(cluster, ours)
+        access = cluster.access("marker", ours)
+        runner = _job(tmp_path / "job", access, survey)
+        output = runner.stdout.read()
+        assert runner.status == "failed", output
+        assert "1 of 1 images are error or non_compliant" in output, output
+        assert access["api_key"] not in output
+        (artifacts,) = filter(None, (event["event_data"].get("artifact_data") for event in runner.events))
+        assert artifacts["scap_summary"]["non_compliant"] == 1
+        assert artifacts["scap_report"] == str(scap_dir / "report" / "index.html")
+        verdicts = [json.loads(line) for line in (scap_dir / "verdicts.jsonl").read_text().splitlines()]
         assert [(entry["image"]["digest"], entry["state"]) for entry in verdicts] == [(digest, "non_compliant")]
         assert verdicts[0]["scan"]["executor"] == "kubernetes"
         assert verdicts[0]["scan"]["rung"] == "image_volume_userns"
         scans = "/apis/scap-images.github.io/v1alpha1/imagescans"
         assert cluster.exists(f"{scans}/{digest.replace(':', '-')}")
-        assert (tmp_path / "scap" / "report" / "index.html").exists()
-        [mark] = [json.loads(line) for line in (tmp_path / "scap" / "marks.jsonl").read_text().splitlines()]
+        assert (scap_dir / "report" / "index.html").exists()
+        [mark] = [json.loads(line) for line in (scap_dir / "marks.jsonl").read_text().splitlines()]
         assert (mark["digest"], mark["denied"], mark["blocked"]) == (digest, True, "proven")
         with cluster.namespace() as namespace, pytest.raises(KubeError, match="is marked non_compliant"):
             _try(cluster, namespace, reference)

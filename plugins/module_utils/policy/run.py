@@ -26,8 +26,9 @@ from ..model import (
     is_digest,
     to_json,
 )
+from ..progress import JUDGE, Progress
 from ..results import parse_file
-from ..store import VERDICTS, discovered, distrusted, evidences, results_of
+from ..store import VERDICTS, discovered, distrusted, evidence_count, evidences, results_of
 from .judge import STRICTEST, image_of, judge_foreign, judge_strictest
 from .policy import Policy, load_policies, parse_policies
 from .waivers import Waiver, Waivers, load_waivers
@@ -122,6 +123,7 @@ def judge_folder(root: str, grounds: Grounds, *, write: bool, keep: int) -> Judg
     lines: list[tuple[str, str]] = []
     seen: set[str] = set()
     fresh = hashlib.sha256()
+    progress = Progress(root, JUDGE, evidence_count(root))
 
     def rows() -> t.Iterator[bytes]:
         for verdict in verdicts_of(root, grounds):
@@ -134,12 +136,13 @@ def judge_folder(root: str, grounds: Grounds, *, write: bool, keep: int) -> Judg
             if old is None or old.state != state:
                 lines.append((old.state if old else "", state))
             judged.add(verdict)
+            progress.ended(verdict.image.reference, failed=verdict.state == "error")
             judged.verdicts = [*judged.verdicts, row] if judged.summary["images"] <= keep else []
             yield dumps(row) + b"\n"
 
     with contextlib.suppress(_UnchangedError):
         if write:
-            with whole(path) as stream:
+            with progress, whole(path) as stream:
                 for line in rows():
                     fresh.update(line)
                     stream.write(line)

@@ -17,12 +17,13 @@ from ..model import ScapError
 class Output:
     """A folder of report files. A report can be made again: files are renamed into place, and not synced one by one."""
 
-    def __init__(self, folder: str, dry: bool = False) -> None:
-        """`dry`: find out what would change, write nothing."""
+    def __init__(self, folder: str, dry: bool = False, done: t.Callable[[str], object] = len) -> None:
+        """`dry`: find out what would change, write nothing. `done` is told the path of each file that is ready."""
         self.folder = folder
         self.changed: list[str] = []
         """Paths below the folder that were (or would be) written or removed."""
         self._dry = dry
+        self._done = done
         self._made: set[str] = set()
 
     def write(self, path: str, chunks: t.Iterable[str]) -> None:
@@ -38,6 +39,7 @@ class Output:
                 digest.update(chunk)
         else:
             temporary = self._temporary(target, chunks, digest)
+        self._done(path)
         if _sha256(target) == digest.digest():
             if not self._dry:
                 os.unlink(temporary)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
 
 from ..model import J, ScapError
+from ..progress import REPORT, Progress
 from .csv_report import CsvReport
 from .cyclonedx import CycloneDxReport
 from .gitlab import GitLabReport
@@ -47,13 +49,15 @@ def write_reports(root: str, formats: t.Sequence[str], folder: str = "", dry: bo
     if unknown:
         raise ScapError("format_unknown", f"there is no format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
     fleet = Fleet.open(root)
-    output = Output(folder or os.path.join(root, "report"), dry)
+    progress = Progress(root, REPORT)
+    output = Output(folder or os.path.join(root, "report"), dry, progress.ended)
     paths: dict[str, str] = {}
     summary: Summary | None = None
-    for name in dict.fromkeys(formats):
-        report = FORMATS[name]()
-        paths[name] = os.path.join(output.folder, report.write(fleet, output))
-        summary = report.summary if isinstance(report, Pages) else summary
+    with contextlib.nullcontext() if dry else progress:
+        for name in dict.fromkeys(formats):
+            report = FORMATS[name]()
+            paths[name] = os.path.join(output.folder, report.write(fleet, output))
+            summary = report.summary if isinstance(report, Pages) else summary
     return Written(paths, output.changed, summary or _summary(fleet))
 
 

@@ -5,24 +5,19 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import fcntl
 import os
-import time
 import typing as t
 
-from ..files import write_json
 from ..model import Check, Evidence, Image, J, ScapError, is_digest
+from ..progress import SCAN, Progress
 from ..reference import normalise
 from .accept import accept, sweep
 from .canaries import prove
 from .distrust import distrust
 from .indexing import index_feeds
 from .interface import Executor, Outcome, Settings
-
-PROGRESS = "progress.json"
-_PROGRESS_EVERY = 1.0
 
 
 @dataclasses.dataclass
@@ -82,58 +77,19 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
                 "dir_busy", f"{settings.dir}: another run works in it; wait for it, or use another dir"
             ) from error
         sweep(settings)
-        progress = _Progress(settings, len(images))
-        canaries = prove(executor, settings) if images else None
-        every = []
-        index_feeds(settings)
-        for outcome in executor.scan(images, settings):
-            scanned = _accept(outcome, settings, executor.name, canaries)
-            every.append(scanned)
-            progress.ended(scanned)
-            yield scanned
-        distrust(every, settings.cache)
-        progress.close()
+        with Progress(settings.dir, SCAN, len(images)) as progress:
+            canaries = prove(executor, settings) if images else None
+            every = []
+            index_feeds(settings)
+            for outcome in executor.scan(images, settings):
+                scanned = _accept(outcome, settings, executor.name, canaries)
+                every.append(scanned)
+                evidence = scanned.evidence
+                progress.ended(evidence.reference, failed=evidence.error is not None, reused=scanned.reused)
+                yield scanned
+            distrust(every, settings.cache)
 
 
 def _accept(outcome: Outcome, settings: Settings, executor: str, canaries: Check | None) -> Scanned:
     evidence, path = accept(outcome, settings, executor, [canaries] if canaries else [])
     return Scanned(evidence, path, bool(outcome.reused))
-
-
-class _Progress:
-    """The progress file that the action plugin reads while the module works."""
-
-    def __init__(self, settings: Settings, total: int) -> None:
-        self._path = os.path.join(settings.dir, PROGRESS)
-        self._total = total
-        self._counts: collections.Counter[str] = collections.Counter()
-        self._started = time.monotonic()
-        self._written = 0.0
-        self._last = ""
-        self._write()
-
-    def ended(self, scanned: Scanned) -> None:
-        self._counts["done"] += 1
-        self._counts["reused"] += scanned.reused
-        self._counts["failed"] += scanned.evidence.error is not None
-        self._last = scanned.evidence.reference
-        if time.monotonic() - self._written > _PROGRESS_EVERY:
-            self._write()
-
-    def close(self) -> None:
-        if os.path.exists(self._path):
-            os.unlink(self._path)
-
-    def _write(self) -> None:
-        self._written = time.monotonic()
-        write_json(
-            self._path,
-            {
-                "total": self._total,
-                "done": self._counts["done"],
-                "failed": self._counts["failed"],
-                "reused": self._counts["reused"],
-                "seconds": round(self._written - self._started, 1),
-                "last": self._last,
-            },
-        )

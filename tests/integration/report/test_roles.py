@@ -14,6 +14,7 @@ import typing as t
 
 import pytest
 
+from tests.support import receivers
 from tests.support.fleet import evidence, results, rule, store
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -94,6 +95,7 @@ def test_check_mode_writes_nothing_and_shows_the_difference(scanned: pathlib.Pat
     assert not (scanned / "verdicts.jsonl").exists()
     empty = play(scanned.parent / "absent", own(scanned, "judge", "report"), "--check")
     assert empty.returncode == 0, empty.stdout
+    assert "report: \n" not in empty.stdout
 
 
 def test_task_files_of_the_users_own(scanned: pathlib.Path) -> None:
@@ -116,6 +118,35 @@ def test_task_files_of_the_users_own(scanned: pathlib.Path) -> None:
     base = "docker://registry.example:5000/shop"
     for said in (f"bad={base}/web:1", f"good={base}/db:1", f"open={base}/bad:1", "run=3"):
         assert done.stdout.count(said) == 1
+
+
+def test_the_examples_of_task_files(scanned: pathlib.Path) -> None:
+    """A ticket, a chat and a mail: sent to servers of ours that keep what they get."""
+    hooks = ROOT / "examples" / "hooks"
+    with receivers.web() as (address, requests), receivers.mail() as (mail_host, mails):
+        done = play(
+            scanned,
+            "scap.images.judge",
+            scap_on_non_compliant=str(hooks / "ticket.yml"),
+            scap_on_error=str(hooks / "webhook.yml"),
+            scap_on_run=str(hooks / "mail.yml"),
+            scap_tickets=f"{address}/tickets",
+            scap_webhook=f"{address}/chat",
+            scap_mail_host=mail_host,
+            scap_mail_from="scap@example.org",
+            scap_mail_to="team@example.org",
+        )
+    assert done.returncode == 0, done.stdout
+    ticket, chat = requests
+    assert (ticket.method, ticket.path) == ("PUT", "/tickets")
+    assert ticket.body["key"].startswith("sha256:")
+    assert ticket.body["title"] == "docker://registry.example:5000/shop/web:1 is non_compliant"
+    assert "telnet" in ticket.body["text"]
+    assert (chat.method, chat.path) == ("POST", "/chat")
+    assert chat.body["text"].startswith("docker://registry.example:5000/shop/bad:1 is error: ")
+    (mail,) = mails
+    assert "Subject: 1 of 3 images may not run" in mail
+    assert str(scanned / "verdicts.jsonl") in mail
 
 
 def test_policies_and_waivers_of_files(scanned: pathlib.Path) -> None:
