@@ -27,10 +27,11 @@ options:
         C(findings).
       - V(csv) is C(findings.csv), V(junit) C(junit.xml), V(sarif) C(results.sarif) (SARIF 2.1.0), V(cyclonedx)
         C(vex.cdx.json) (CycloneDX 1.5 VEX), V(prometheus) C(scap_images.prom) for the node exporter's textfile
-        collector, V(gitlab) C(gl-container-scanning-report.json).
+        collector, V(gitlab) C(gl-container-scanning-report.json), V(openreports) C(openreports.json) (Report objects of
+        openreports.io/v1alpha1, which C(kubectl apply --server-side -f) brings into a cluster that has that API).
     type: list
     elements: str
-    choices: [csv, cyclonedx, gitlab, html, junit, prometheus, sarif]
+    choices: [csv, cyclonedx, gitlab, html, junit, openreports, prometheus, sarif]
     default: [html]
   dest:
     description:

@@ -18,6 +18,7 @@ from .gitlab import GitLabReport
 from .html_fleet import Pages
 from .interface import Fleet, Report
 from .junit import JUnitReport
+from .openreports import OpenReports
 from .output import Output
 from .prometheus import PrometheusReport
 from .sarif import SarifReport
@@ -25,7 +26,16 @@ from .summary import Gatherer, Row, Summary
 
 FORMATS: dict[str, type[Report]] = {
     report.name: report
-    for report in (Pages, CsvReport, JUnitReport, SarifReport, CycloneDxReport, PrometheusReport, GitLabReport)
+    for report in (
+        Pages,
+        CsvReport,
+        JUnitReport,
+        SarifReport,
+        CycloneDxReport,
+        PrometheusReport,
+        GitLabReport,
+        OpenReports,
+    )
 }
 """Every format by its name."""
 _TABLE = 50
