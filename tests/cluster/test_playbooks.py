@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 
 from tests.data import tiny
-from tests.support import kube, scanner_image
+from tests.support import kube, receivers, scanner_image
 from tests.support.trees import snapshot
 
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
@@ -31,7 +31,7 @@ def _play(name: str, folder: pathlib.Path, variables: t.Mapping[str, t.Any], *op
         "ANSIBLE_HOME": str(folder / "ansible"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
     }
-    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), f"scap.images.{name}", *options]
+    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), name, *options]
     argv += ["--extra-vars", json.dumps(dict(variables))]
     done = subprocess.run(argv, env=environment, cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,6 +62,22 @@ def _job(folder: pathlib.Path, access: t.Mapping[str, str], survey: t.Mapping[st
     )
     assert snapshot(project) == before
     return runner
+
+
+def _night(folder: pathlib.Path, scap_dir: pathlib.Path, variables: t.Mapping[str, t.Any]) -> list[receivers.Received]:
+    """The nightly example, as cron calls it, where the day has scanned everything; the tickets that it opens."""
+    with receivers.web() as (address, requests), receivers.mail() as (mail_host, mails):
+        hooks = {"scap_tickets": address, "scap_mail_host": mail_host}
+        people = {"scap_mail_from": "scap@example.org", "scap_mail_to": "team@example.org"}
+        night = {**variables, **hooks, **people, "fleet_dir": str(scap_dir), "fleet_stage": variables["scap_stage"]}
+        night["fleet_hooks"] = str(kube.ROOT / "examples" / "hooks")
+        evidence = snapshot(scap_dir / "evidence")
+        said = _play(str(kube.ROOT / "examples" / "nightly" / "fleet.yml"), folder, night)
+        assert snapshot(scap_dir / "evidence") == evidence
+    assert "report: " in said
+    assert ["Subject: 1 of 1 images may not run" in mail for mail in mails] == [True]
+    assert (scap_dir / "report" / "scap_images.prom").exists()
+    return requests
 
 
 def _let_the_marker_scan(cluster: kube.Cluster, namespace: str) -> None:
@@ -98,8 +114,8 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         "scap_fail_on": "error, non_compliant",
     }
     try:
-        _play("setup", tmp_path, base)
-        said = _play("scan", tmp_path, {**base, **survey}, "--check")
+        _play("scap.images.setup", tmp_path, base)
+        said = _play("scap.images.scan", tmp_path, {**base, **survey}, "--check")
         assert "1 of 1 images would be scanned" in said
         assert f"{reference} by image_volume_userns" in said
         assert not scap_dir.exists()
@@ -118,6 +134,9 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         assert [(entry["image"]["digest"], entry["state"]) for entry in verdicts] == [(digest, "non_compliant")]
         assert verdicts[0]["scan"]["executor"] == "kubernetes"
         assert verdicts[0]["scan"]["rung"] == "image_volume_userns"
+        fleet = {key: value for key, value in survey.items() if key not in ("scap_dir", "scap_fail_on", "scap_sources")}
+        (ticket,) = _night(tmp_path, scap_dir, {**base, **fleet, "fleet_sources": json.loads(survey["scap_sources"])})
+        assert ticket.body["key"] == digest
         scans = "/apis/scap-images.github.io/v1alpha1/imagescans"
         assert cluster.exists(f"{scans}/{digest.replace(':', '-')}")
         assert (scap_dir / "report" / "index.html").exists()
@@ -126,11 +145,11 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         with cluster.namespace() as namespace, pytest.raises(KubeError, match="is marked non_compliant"):
             _try(cluster, namespace, reference)
     finally:
-        _play("teardown", tmp_path, base)
+        _play("scap.images.teardown", tmp_path, base)
     with cluster.namespace() as namespace:
         kube.until(lambda: _try(cluster, namespace, reference), "the image may run again")
     assert _left(cluster) == []
-    _play("teardown", tmp_path, base)
+    _play("scap.images.teardown", tmp_path, base)
 
 
 def _try(cluster: kube.Cluster, namespace: str, image: str) -> bool:
