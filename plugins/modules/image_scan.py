@@ -202,6 +202,7 @@ options:
     default: 3600
 extends_documentation_fragment:
   - scap.images.kube_auth
+  - scap.images.content
 attributes:
   check_mode:
     description:
@@ -317,7 +318,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
-from ..module_utils.content.fetch import materialise
+from ..module_utils.content.feeds import OPTIONS, Contents, Terms
 from ..module_utils.files import read_jsonl
 from ..module_utils.kube import auth
 from ..module_utils.kube.client import connect
@@ -340,6 +341,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **auth.OPTIONS,
+            **OPTIONS,
             "images": {"type": "list", "elements": "raw"},
             "images_from": {"type": "path"},
             "executor": {"type": "str", "choices": ["local", "kubernetes"], "default": "local"},
@@ -382,6 +384,8 @@ def main() -> None:
         distrust = None if module.check_mode else distrusted(os.path.abspath(module.params["dir"]))
         if distrust is not None:
             module.warn(distrust.message)
+        for warning in answer.pop("content_warnings"):
+            module.warn(warning)
         module.exit_json(**answer)
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
@@ -394,13 +398,16 @@ def run(params: J, check_mode: bool) -> J:
     folder = os.path.abspath(params["dir"])
     if check_mode:
         with tempfile.TemporaryDirectory() as scratch:
-            return _would_scan(params, images, _settings(params, folder, scratch), started)
+            contents = Contents(Terms.of(params, scratch))
+            answer = _would_scan(params, images, _settings(params, folder, contents), started)
+            return {**answer, "content_warnings": contents.warnings}
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    settings = _settings(params, folder, os.path.join(folder, "content"))
+    contents = Contents(Terms.of(params, os.path.join(folder, "content")))
+    settings = _settings(params, folder, contents)
     before = interrupted(folder)
     with _executor(params) as executor:
         scanned = list(scan(images, executor, settings))
-    answer = _answer(scanned, images, settings.dir, started)
+    answer = {**_answer(scanned, images, settings.dir, started), "content_warnings": contents.warnings}
     return {**answer, "continued": before} if before is not None else answer
 
 
@@ -415,15 +422,15 @@ def _would_scan(params: J, images: t.Sequence[Image], settings: Settings, starte
     return {**answer, "changed": bool(due), "would_scan": listed}
 
 
-def _settings(params: J, folder: str, cache: str) -> Settings:
+def _settings(params: J, folder: str, contents: Contents) -> Settings:
     content = params["content"]
     return Settings(
         dir=folder,
         profile=params["profile"],
-        datastream=content if content == "auto" or params["profile"] == "none" else materialise(content, cache),
-        tailoring=materialise(params["tailoring"], cache) if params["tailoring"] else "",
+        datastream=content if content == "auto" or params["profile"] == "none" else contents.path(content),
+        tailoring=contents.path(params["tailoring"], described=False) if params["tailoring"] else "",
         folders=params["content_folders"],
-        oval=[materialise(source, cache) for source in params["oval"]],
+        oval=[contents.path(source) for source in params["oval"]],
         platform=params["platform"],
         parallelism=params["parallelism"],
         timeout=float(params["timeout"]),

@@ -61,6 +61,8 @@ options:
         RV(compared) says which images would change their state.
     type: list
     elements: raw
+extends_documentation_fragment:
+  - scap.images.content
 attributes:
   check_mode:
     description: Can run in check mode; the verdicts are returned and not written.
@@ -186,7 +188,7 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.content.fetch import materialise
+from ..module_utils.content.feeds import OPTIONS, Contents, Terms
 from ..module_utils.model import J, RecordError, ScapError
 from ..module_utils.policy.run import Judged, compare, judge_file, judge_folder, load_grounds
 from ..module_utils.scan.again import Again, judge_again
@@ -197,6 +199,7 @@ MAX_INLINE = 100
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **OPTIONS,
             "dir": {"type": "path"},
             "path": {"type": "path"},
             "reference": {"type": "str"},
@@ -211,7 +214,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module.params, module.check_mode))
+        answer = run(module.params, module.check_mode)
+        for warning in answer.pop("content_warnings", []):
+            module.warn(warning)
+        module.exit_json(**answer)
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
 
@@ -224,15 +230,15 @@ def run(params: J, check_mode: bool) -> J:
     folder = os.path.abspath(params["dir"])
     if check_mode and not os.path.isdir(folder):
         return {**_answer(Judged()), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
-    again = None
+    again, contents = None, None
     if params["oval"] and not check_mode:
-        cache = os.path.join(folder, "content")
-        feeds = [materialise(source, cache) for source in params["oval"]]
+        contents = Contents(Terms.of(params, os.path.join(folder, "content")))
+        feeds = [contents.path(source) for source in params["oval"]]
         again = judge_again(Again(folder, feeds, sys.executable))
     judged = judge_folder(folder, grounds, write=not check_mode, keep=MAX_INLINE)
     answer = {**_answer(judged), "verdicts_file": os.path.join(folder, "verdicts.jsonl")}
-    if again is not None:
-        answer["from_evidence"] = dataclasses.asdict(again)
+    if again is not None and contents is not None:
+        answer.update(from_evidence=dataclasses.asdict(again), content_warnings=contents.warnings)
     if params["compare"] is not None:
         answer["compared"] = compare(folder, grounds, load_grounds(params["compare"], params["waivers"]))
     return answer

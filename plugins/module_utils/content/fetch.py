@@ -1,17 +1,21 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Content files from where users have them (a path or a URL, plain or compressed) to a plain file on disk."""
+"""A file from a URL (validators, resumed where it was cut, bounded), and compressed files to plain ones."""
 
 from __future__ import annotations
 
 import bz2
 import contextlib
+import dataclasses
 import email.utils
+import fcntl
 import gzip
 import hashlib
+import http.client
 import lzma
 import os
+import re
 import tempfile
 import typing as t
 import urllib.error
@@ -19,11 +23,12 @@ import urllib.parse
 
 from ansible.module_utils.urls import open_url
 
-from ..files import read_json, sync_folder, write_json
+from ..files import read_json, sha256_file, sync_folder, write_json
 from ..model import ScapError
 
 MAX_BYTES = 512 * 1024 * 1024
-"""Bytes of a content file after decompression."""
+"""Bytes of a content file, as it is fetched and after decompression."""
+ATTEMPTS = 3
 _MAGIC: t.Sequence[tuple[bytes, t.Callable[[t.BinaryIO], t.Any]]] = (
     (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
     (b"BZh", bz2.BZ2File),
@@ -31,72 +36,173 @@ _MAGIC: t.Sequence[tuple[bytes, t.Callable[[t.BinaryIO], t.Any]]] = (
 )
 
 
-def materialise(source: str, folder: str, timeout: float = 120) -> str:
-    """Path of a plain file with the content that `source` names; a plain local file is used where it lies.
+@dataclasses.dataclass(frozen=True)
+class Validators:
+    """What a server said of a file, in its own spelling (RFC 9110, section 8.8)."""
 
-    What is fetched or unpacked is kept in `folder`, named by the source and the sha256 of its bytes; a URL is
-    asked again each run with its validators (ETag, Last-Modified), so that an unchanged feed is not fetched again.
-    Raises ScapError content_missing, content_malformed or content_too_large.
+    etag: str = ""
+    modified: str = ""
+
+    @property
+    def strong(self) -> str:
+        """What `If-Range` may hold."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetched:
+    """A file that came."""
+
+    path: str
+    """Of the plain file."""
+    sha256: str
+    """Of the plain file."""
+    packed_sha256: str
+    """Of the bytes as they were fetched."""
+    validators: Validators
+
+
+class _CutError(Exception):
+    """The connection ended before the file did."""
+
+
+def key(url: str) -> str:
+    """What files about a URL are named by."""
+    return f"url-{hashlib.sha256(url.encode()).hexdigest()[:24]}"
+
+
+def fetch(
+    url: str, folder: str, known: Validators, timeout: float, check: t.Callable[[str], None], limit: int = MAX_BYTES
+) -> Fetched | None:
+    """Fetch into `folder`, or None where the server has nothing newer than `known`.
+
+    What came before the connection was cut is kept, so that the next attempt, of this run or of a later one, asks for
+    the rest. `check` is given the path of the file as it was fetched, before anything reads it, and raises where it is
+    not to be used. Raises ScapError content_missing, content_malformed or content_too_large.
     """
-    if urllib.parse.urlsplit(source).scheme in ("http", "https"):
-        return _fetch(source, folder, timeout)
-    try:
-        with open(source, "rb") as stream:
-            head = stream.read(8)
-            if not any(head.startswith(magic) for magic, _unused in _MAGIC):
-                return os.path.abspath(source)
-            stream.seek(0)
-            return _keep(stream, source, folder)
-    except OSError as error:
-        raise ScapError(
-            "content_missing", f"{source}: the content cannot be read: {error.strerror or error}"
-        ) from error
-
-
-def _fetch(url: str, folder: str, timeout: float) -> str:
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    note = os.path.join(folder, f"url-{hashlib.sha256(url.encode()).hexdigest()[:24]}.json")
-    known: dict[str, str] = {}
-    if os.path.exists(note):
-        with contextlib.suppress(ScapError):
-            known = read_json(note)
-    headers = {}
-    if known and os.path.exists(known.get("path", "")):
-        if known.get("etag"):
-            headers["If-None-Match"] = known["etag"]
-        if known.get("modified"):
-            headers["If-Modified-Since"] = known["modified"]
+    part = os.path.join(folder, f"{key(url)}.part")
+    with open(part, "a+b") as spool:
+        fcntl.flock(spool, fcntl.LOCK_EX)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                validators = _attempt(url, spool, f"{part}.json", known, timeout, limit)
+                break
+            except _CutError as error:
+                if attempt == ATTEMPTS:
+                    raise ScapError("content_missing", f"{url}: {error}; try again") from error
+        if validators is None:
+            return None
+        try:
+            check(part)
+            plain = unpack(part, url, folder)
+            return Fetched(*plain, sha256_file(part), validators)
+        finally:
+            spool.truncate(0)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{part}.json")
+
+
+def _attempt(
+    url: str, spool: t.BinaryIO, note: str, known: Validators, timeout: float, limit: int
+) -> Validators | None:
+    """One request; its bytes are appended to what is in the spool, or take its place."""
+    have, part = spool.seek(0, os.SEEK_END), ""
+    if have:
+        with contextlib.suppress(ScapError, AttributeError):
+            part = str(read_json(note).get("validator", ""))
+    headers = {"Accept-Encoding": "identity"}
+    if have and part:
+        headers.update({"Range": f"bytes={have}-", "If-Range": part})
+    else:
+        if known.etag:
+            headers["If-None-Match"] = known.etag
+        if known.modified:
+            headers["If-Modified-Since"] = known.modified
     try:
-        response = open_url(url, headers=headers, timeout=timeout, follow_redirects="safe")
+        response = open_url(url, headers=headers, timeout=timeout, follow_redirects="safe", decompress=False)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 304:
-            return known["path"]
+            return None
+        spool.truncate(0)
+        if error.code == 416:
+            raise _CutError("the server has no rest of what it began to send") from error
         raise ScapError("content_missing", f"{url}: the server answers {error.code} {error.reason}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ScapError("content_missing", f"{url}: cannot be fetched: {error}") from error
-    with contextlib.closing(response), tempfile.TemporaryFile(dir=folder) as spool:
-        _copy(response, spool, url)
-        wanted = response.headers.get("Content-Length")
-        if wanted and not response.headers.get("Content-Encoding") and int(wanted) != spool.tell():
-            raise ScapError("content_missing", f"{url}: {spool.tell()} of {wanted} bytes came; try again")
-        spool.seek(0)
-        path = _keep(spool, url, folder)
-        modified = response.headers.get("Last-Modified", "")
-        if modified and email.utils.parsedate_tz(modified) is None:
-            modified = ""
-        write_json(note, {"url": url, "path": path, "etag": response.headers.get("ETag", ""), "modified": modified})
-    return path
+    with contextlib.closing(response):
+        total = _total(response, have)
+        if response.status != 206 or "Range" not in headers or total is None:
+            spool.truncate(0)
+            have = 0
+            if response.status != 200:
+                raise _CutError(f"the server answers {response.status} where 200 was expected")
+            total = _number(response.headers.get("Content-Length"))
+        said = _validators(response)
+        write_json(note, {"url": url, "validator": said.strong})
+        count = _receive(response, spool, url, have, limit)
+    if total is not None and count != total:
+        raise _CutError(f"{count} of {total} bytes came")
+    return said
 
 
-def _keep(stream: t.Any, source: str, folder: str) -> str:
-    """Unpack into the folder; the name carries the sha256 of the unpacked bytes."""
+def _receive(response: t.Any, spool: t.BinaryIO, url: str, have: int, limit: int) -> int:
+    try:
+        while True:
+            block = response.read(1 << 18)
+            if not block:
+                break
+            have += len(block)
+            if have > limit:
+                spool.truncate(0)
+                raise ScapError("content_too_large", f"{url}: more than {limit} bytes")
+            spool.write(block)
+    except (OSError, http.client.HTTPException) as error:
+        raise _CutError(f"the connection ended after {have} bytes: {error}") from error
+    finally:
+        spool.flush()
+    return have
+
+
+def _total(response: t.Any, have: int) -> int | None:
+    """Bytes of the whole file, where the answer is the rest of it from `have` on."""
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+    return int(found[2]) if found and int(found[1]) == have else None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _validators(response: t.Any) -> Validators:
+    modified = response.headers.get("Last-Modified", "")
+    if modified and email.utils.parsedate_tz(modified) is None:
+        modified = ""
+    return Validators(response.headers.get("ETag", ""), modified)
+
+
+def packed(path: str) -> bool:
+    """Whether the file is compressed in a way that is known here."""
+    with open(path, "rb") as stream:
+        head = stream.read(8)
+    return any(head.startswith(magic) for magic, _unused in _MAGIC)
+
+
+def unpack(path: str, source: str, folder: str) -> tuple[str, str]:
+    """Path and sha256 of the plain file, put into `folder` under a name made of that sha256 and the source's name."""
+    with open(path, "rb") as stream:
+        head = stream.read(8)
+        stream.seek(0)
+        for magic, opener in _MAGIC:
+            if head.startswith(magic):
+                return put(opener(stream), source, folder)
+        return put(stream, source, folder)
+
+
+def put(stream: t.Any, source: str, folder: str) -> tuple[str, str]:
+    """What `unpack` does, of a plain stream."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    head = stream.read(8)
-    stream.seek(0)
-    for magic, opener in _MAGIC:
-        if head.startswith(magic):
-            stream = opener(stream)
-            break
     name = os.path.basename(urllib.parse.urlsplit(source).path) or "content"
     for ending in (".gz", ".bz2", ".xz"):
         name = name[: -len(ending)] if name.endswith(ending) else name
@@ -113,7 +219,7 @@ def _keep(stream: t.Any, source: str, folder: str) -> str:
             os.unlink(temporary)
         raise
     sync_folder(folder)
-    return path
+    return path, digest
 
 
 def _copy(source: t.Any, target: t.BinaryIO, name: str) -> str:
@@ -125,6 +231,6 @@ def _copy(source: t.Any, target: t.BinaryIO, name: str) -> str:
                 raise ScapError("content_too_large", f"{name}: more than {MAX_BYTES} bytes")
             digest.update(block)
             target.write(block)
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, OSError, lzma.LZMAError) as error:
         raise ScapError("content_malformed", f"{name}: cannot be unpacked: {error}; fetch it again") from error
     return digest.hexdigest()
