@@ -110,6 +110,14 @@ def _tree(pick: random.Random, depth: int) -> t.Any:
         (DEFINITION.format(1, '<criteria operator="NAND"><criterion test_ref="x"/></criteria>'), "NAND"),
         (DEFINITION.format(1, '<criteria><criterion negate="maybe" test_ref="x"/></criteria>'), "maybe"),
         (DEFINITION.format(1, "<criteria>" * 300 + '<criterion test_ref="x"/>' + "</criteria>" * 300), "300|200 deep"),
+        (
+            DEFINITION.format(1, '<criteria><criterion test_ref="oval:a:tst:9"/></criteria>'),
+            "oval:a:tst:9, which is nowh",
+        ),
+        (
+            DEFINITION.format(1, '<criteria><extend_definition definition_ref="oval:a:def:9"/></criteria>'),
+            "oval:a:def:9 is extended, which is nowhere",
+        ),
         ('<definition id="oval:scap-images:def:1" version="1"/>', "scap-images"),
     ],
 )
@@ -128,12 +136,13 @@ def test_billions_of_criteria_end(tmp_path: pathlib.Path, monkeypatch: pytest.Mo
     inner = (
         '<criteria operator="OR"><criterion test_ref="oval:a:tst:1"/><criterion test_ref="oval:a:tst:2"/></criteria>'
     )
+    tests = "".join(f'<a_test xmlns="urn:a" id="oval:a:tst:{number}"/>' for number in (1, 2))
     text = DEFINITION.format(1, inner)
     for number in range(2, 60):
         twice = f'<extend_definition definition_ref="oval:a:def:{number - 1}"/>' * 2
         text += DEFINITION.format(number, f'<criteria operator="XOR">{twice}{twice[: len(twice) // 2]}</criteria>')
     path = tmp_path / "feed.xml"
-    path.write_text(HEAD.format(text))
+    path.write_text(HEAD.format(text).replace("</definitions>", f"</definitions><tests>{tests}</tests>"))
     with pytest.raises(ScapError, match="criteria are more than"):
         index.make_index(str(path), sha256_file(str(path)), str(tmp_path))
 

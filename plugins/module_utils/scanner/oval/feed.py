@@ -90,7 +90,11 @@ def evaluate(request: Request, sandbox: Sandbox, selected: Selected, number: int
             how = f"{compiled.remainders} remainders of {compiled.definitions} definitions"
             return Evaluated(dataclasses.replace(selected, contents=contents), checks, evaluations, how)
     check = Check("compiled", True, f"the feed itself was evaluated: {reason}")
-    return Evaluated(selected, [check], [evaluate_oval(sandbox, path, name, request.timeout)], reason)
+    try:
+        whole = evaluate_oval(sandbox, path, name, request.timeout)
+    except ScapError as error:
+        raise ScapError(error.code, f"{error.message}; what is known of the feed: {reason}") from error
+    return Evaluated(selected, [check], [whole], reason)
 
 
 def paths(request: Request, selected: Selected) -> set[str]:

@@ -107,6 +107,7 @@ class _Writer:
 
     def write(self) -> None:
         reader = self._reader
+        self._refuse_loose_ends()
         self._decide_tests()
         for known in self._ids:
             definition = reader.definitions.get(known)
@@ -153,6 +154,24 @@ class _Writer:
             ((_json(self._plain(node)), _json(members)) for node, members in groups.items()),
         )
         self._write_meta()
+
+    def _refuse_loose_ends(self) -> None:
+        """oscap ends with an error, or answers unknown, where a reference goes nowhere; its remainders might not."""
+        reader = self._reader
+        loose = [
+            f"a criterion names the test {known}" for known in reader.test_numbers if known not in reader.parts["tests"]
+        ]
+        loose += [f"the definition {known} is extended" for known in self._ids if known not in reader.definitions]
+        loose += [
+            f"{name} names {reference}"
+            for parts in reader.parts.values()
+            for name, part in parts.items()
+            for kind, references in part.refs.items()
+            for reference in references
+            if reference not in reader.parts[kind]
+        ]
+        if loose:
+            raise ScapError("content_uncompiled", f"{reader.path}: {loose[0]}, which is nowhere in it")
 
     def _decide_tests(self) -> None:
         reader = self._reader
