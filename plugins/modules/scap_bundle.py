@@ -43,8 +43,9 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Nothing is fetched and nothing is written; O(sources) are only read.
+    description: Can run in check mode; nothing is fetched and nothing is written.
     support: partial
+    details: What would be in the bundle is not known without fetching it, so that it always says that it would change.
   diff_mode:
     description: A bundle has no text to compare.
     support: none

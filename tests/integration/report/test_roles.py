@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -179,3 +180,25 @@ def test_a_report_folder_that_cannot_be_written(scanned: pathlib.Path) -> None:
     done = play(scanned, "scap.images.report")
     assert done.returncode != 0
     assert "cannot be" in done.stdout
+
+
+def test_a_bundle_is_made_and_judged_by(scanned: pathlib.Path) -> None:
+    feed, bundle = scanned.parent / "feed.xml", scanned.parent / "site.tar"
+    feed.write_text(
+        '<oval_definitions xmlns="http://oval.mitre.org/XMLSchema/oval-definitions-5"><generator/><definitions>'
+        '<definition class="patch" id="oval:a:def:1" version="1"/></definitions></oval_definitions>'
+    )
+    made = play(scanned, "scap.images.bundle", scap_oval=str(feed), scap_bundle=str(bundle))
+    assert "changed=1" in made.stdout, made.stdout + made.stderr
+    pinned = re.search(r"scap_bundle: (\S+#sha256=[0-9a-f]{64})", made.stdout)
+    assert pinned is not None
+    assert "changed=0" in play(scanned, "scap.images.bundle", scap_oval=str(feed), scap_bundle=str(bundle)).stdout
+    feed.unlink()
+    judged = play(scanned, "scap.images.judge", scap_oval=str(feed), scap_bundle=pinned[1])
+    assert judged.returncode == 0, judged.stdout
+    states = [json.loads(line)["state"] for line in (scanned / "verdicts.jsonl").read_text().splitlines()]
+    assert "compliant" not in states
+    assert "stale" in states
+    refused = play(scanned, "scap.images.judge", scap_oval=str(feed), scap_bundle=f"{bundle}#sha256={'0' * 64}")
+    assert refused.returncode != 0
+    assert "its sha256 is" in refused.stdout
