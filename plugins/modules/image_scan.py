@@ -176,6 +176,9 @@ options:
     description:
       - Name of a secret of type C(kubernetes.io/dockerconfigjson) in O(namespace), with which the images are pulled. It
         is mounted as a file where the pod itself pulls.
+      - Where it is left out, the secrets that the image's own pods are pulled with are copied for the scan, where the
+        user may read them (ClusterRole C(NAMESPACE-pull-secrets), to be bound in their namespaces), else those of the
+        scan pods' service account are used.
     type: str
     default: ""
   priority_class:
@@ -194,6 +197,12 @@ options:
     type: list
     elements: dict
     default: []
+  affinity:
+    description:
+      - Affinity of the scan pods, as a Pod's specification has it. Where it has no node affinity, nodes that have the
+        image already are preferred.
+    type: dict
+    default: {}
   hold:
     description:
       - Seconds that a pod holds its evidence for a controller that has died. A run that is started again within them
@@ -207,7 +216,7 @@ attributes:
   check_mode:
     description:
       - Can run in check mode; nothing is scanned and nothing is written, RV(would_scan) says what would be. With
-        O(executor=kubernetes) the API server is asked, by a dry run of the first image's Job, whether it would take it.
+        O(executor=kubernetes) the API server is asked, by dry runs of Jobs, what it would take.
     support: full
   diff_mode:
     description: Evidence has no difference that a person could read.
@@ -371,6 +380,7 @@ def main() -> None:
             "priority_class": {"type": "str", "default": ""},
             "node_selector": {"type": "dict", "default": {}},
             "tolerations": {"type": "list", "elements": "dict", "default": []},
+            "affinity": {"type": "dict", "default": {}},
             "hold": {"type": "int", "default": 3600},
         },
         mutually_exclusive=[("images", "images_from")],
@@ -466,6 +476,7 @@ def _kubernetes(params: J) -> t.Iterator[KubernetesExecutor]:
         priority_class=params["priority_class"],
         node_selector=params["node_selector"],
         tolerations=params["tolerations"],
+        affinity=params["affinity"],
         hold=params["hold"],
     )
     client = connect(params)

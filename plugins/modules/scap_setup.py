@@ -34,8 +34,9 @@ options:
   components:
     description:
       - What to prepare. V(scanning) holds the namespace's Pod Security label, the accounts of the scan pods and of the
-        controller with its rights, and the network policies. V(marking) holds the resource definitions, the admission
-        policies and the marker's rights.
+        controller with its rights, and the network policies; on OpenShift also a SecurityContextConstraints for the
+        scan pods' account alone, and its right to read the internal registry. V(marking) holds the resource
+        definitions, the admission policies and the marker's rights.
     type: list
     elements: str
     choices: [scanning, marking]
@@ -54,6 +55,16 @@ options:
         treated by the next milder stage where V(deny) does not apply.
     type: dict
     default: {}
+  scanner_image:
+    description:
+      - The scanner image. A short pod looks whether it has what scans need; the module fails and says what is missing.
+        Without it the image is not checked.
+    type: str
+  pull_secret:
+    description:
+      - Name of a secret in O(namespace) with which the scanner image is pulled.
+    type: str
+    default: ""
   timeout:
     description:
       - Seconds to wait until everything is established, or gone.
@@ -113,7 +124,9 @@ from ..module_utils.marking.install import install, merged, remove, system_names
 from ..module_utils.marking.manifests import manifests as marking_manifests
 from ..module_utils.marking.names import NAMESPACE
 from ..module_utils.model import J, ScapError
+from ..module_utils.scan import kubernetes_check, openshift_setup
 from ..module_utils.scan import kubernetes_setup as scanning
+from ..module_utils.scan.kubernetes_job import PodOptions
 
 
 def _marking(client: Client, params: J) -> list[J]:
@@ -121,8 +134,8 @@ def _marking(client: Client, params: J) -> list[J]:
     return marking_manifests(params["namespace"], exempt, inputs.stage_selectors(params["stages"]))
 
 
-def _scanning(_client: Client, params: J) -> list[J]:
-    return scanning.objects(params["namespace"])
+def _scanning(client: Client, params: J) -> list[J]:
+    return scanning.objects(params["namespace"]) + openshift_setup.objects(client, params["namespace"])
 
 
 COMPONENTS: dict[str, t.Callable[[Client, J], list[J]]] = {"scanning": _scanning, "marking": _marking}
@@ -142,6 +155,8 @@ def main() -> None:
             },
             "exempt_namespaces": {"type": "list", "elements": "str", "default": []},
             "stages": {"type": "dict", "default": {}},
+            "scanner_image": {"type": "str"},
+            "pull_secret": {"type": "str", "default": "", "no_log": False},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -161,6 +176,9 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         found = merged(manifest for name in params["components"] for manifest in COMPONENTS[name](client, params))
         act = install if params["state"] == "present" else remove
         objects = act(client, found, check_mode, float(params["timeout"]))
+        if params["scanner_image"] and params["state"] == "present" and not check_mode:
+            pods = PodOptions(params["namespace"], params["scanner_image"], pull_secret=params["pull_secret"])
+            kubernetes_check.check(client, pods, float(params["timeout"]))
     finally:
         client.close()
     result: J = {"changed": bool(objects), "objects": objects}

@@ -18,7 +18,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import Image, Sc
 from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_compiled
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
-from ansible_collections.scap.images.plugins.module_utils.scanner.pod import RUNGS, USERNS
+from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COPY, PULL, RUNGS, USERNS
 
 from tests.data import tiny
 from tests.support import kube, scanning
@@ -70,6 +70,7 @@ def test_many_at_a_time_scanned_once(place: scanning.Scanning, settings: Setting
     assert (place.client.requests - before) / 8 <= 12
     second = place.scan(images, settings)
     assert [found.reused for found in second] == [True] * 8
+    assert place.executor().check(images, settings) == []
 
 
 def test_content_that_was_found_valid_is_compiled_once_for_all_pods(
@@ -178,9 +179,11 @@ def test_no_namespace_and_no_rights_are_clear(place: scanning.Scanning, settings
     assert missing.value.code == "namespace_missing"
 
 
-def test_check_mode_asks_the_server(place: scanning.Scanning) -> None:
+def test_check_mode_asks_the_server(place: scanning.Scanning, settings: Settings) -> None:
     image = Image(reference=f"docker://example.test/a@sha256:{1:064x}", digest=f"sha256:{1:064x}")
-    place.executor().check(image)
+    unknown = Image(reference="docker://example.test/a:1", digest="")
+    assert place.executor().check([image, unknown], settings) == [(image, USERNS), (unknown, PULL)]
+    assert place.executor([COPY, PULL]).check([image], settings) == [(image, COPY)]
     assert place.cluster.admin.get(place.jobs)["items"] == []
     with pytest.raises(ScapError):
-        place.executor(priority_class="-").check(image)
+        place.executor(priority_class="-").check([image], settings)

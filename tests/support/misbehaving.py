@@ -39,8 +39,9 @@ class Asked:
 class Server:
     """Answers every request by `answer(asked)`; remembers them in `asked`."""
 
-    def __init__(self, answer: t.Callable[[Asked], Say]) -> None:
+    def __init__(self, answer: t.Callable[[Asked], Say], host: str = "127.0.0.1", silent: bool = False) -> None:
         self.asked: list[Asked] = []
+        self.ended = threading.Event()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,6 +51,8 @@ class Server:
                 length = int(self.headers.get("Content-Length") or 0)
                 asked = Asked(self.command, self.path, self.headers, self.rfile.read(length), self.client_address)
                 server.asked.append(asked)
+                if silent:
+                    server.ended.wait()
                 say = answer(asked)
                 data = say.body if isinstance(say.body, bytes) else json.dumps(say.body).encode()
                 self.send_response(say.status)
@@ -66,22 +69,24 @@ class Server:
             def log_message(self, *_unused: t.Any) -> None:
                 pass
 
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = http.server.ThreadingHTTPServer((host, 0), Handler)
         self.http.daemon_threads = True
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.http.server_address[1]}"
+        return f"{self.http.server_address[0]!s}:{self.http.server_address[1]}"
 
 
 @contextlib.contextmanager
-def serving(answer: t.Callable[[Asked], Say]) -> t.Iterator[Server]:
-    server = Server(answer)
+def serving(answer: t.Callable[[Asked], Say], host: str = "127.0.0.1", *, silent: bool = False) -> t.Iterator[Server]:
+    """Until the end; one that is `silent` takes requests and never answers."""
+    server = Server(answer, host, silent)
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        server.ended.set()
         server.http.shutdown()
         server.http.server_close()
         thread.join()

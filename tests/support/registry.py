@@ -86,11 +86,11 @@ class Guarded:
 
 
 @contextlib.contextmanager
-def guarded(folder: pathlib.Path, user: str, password: str) -> t.Iterator[Guarded]:
+def guarded(folder: pathlib.Path, user: str, password: str, host: str = "127.0.0.1") -> t.Iterator[Guarded]:
     """The same with basic authentication over TLS."""
     (folder / "authority").mkdir(parents=True)
-    authority, key, certificate = _certificates(folder)
-    address = f"127.0.0.1:{_port(folder / 'port')}"
+    authority, key, certificate = _certificates(folder, host)
+    address = f"{host}:{_port(folder / 'port')}"
     users = subprocess.run(["htpasswd", "-niB", user], input=password, check=True, capture_output=True, text=True)
     (folder / "users").write_text(users.stdout)
     config = {
@@ -116,15 +116,15 @@ def guarded(folder: pathlib.Path, user: str, password: str) -> t.Iterator[Guarde
         process.wait()
 
 
-def _certificates(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
-    """(authority, key, certificate) for 127.0.0.1, made by openssl."""
+def _certificates(folder: pathlib.Path, host: str) -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
+    """(authority, key, certificate) for an address, made by openssl."""
     authority, root = folder / "authority" / "ca.crt", folder / "ca.key"
     key, certificate, request = folder / "key.pem", folder / "certificate.pem", folder / "request.pem"
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    (folder / "names").write_text(f"subjectAltName=IP:{host}\n")
     make = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
     for argv in (
         [*make, "/CN=tests", "-x509", "-days", "2", "-keyout", str(root), "-out", str(authority)],
-        [*make, "/CN=127.0.0.1", "-keyout", str(key), "-out", str(request)],
+        [*make, f"/CN={host}", "-keyout", str(key), "-out", str(request)],
         [
             *("openssl", "x509", "-req", "-days", "2", "-in", str(request), "-CA", str(authority), "-CAkey", str(root)),
             *("-CAcreateserial", "-extfile", str(folder / "names"), "-out", str(certificate)),

@@ -35,14 +35,15 @@ class Scanning:
     client: Client
     """The controller's, with its own rights and no others."""
 
-    def executor(self, rungs: t.Sequence[str] = (), **pods: t.Any) -> KubernetesExecutor:
+    def executor(self, rungs: t.Sequence[str] = (), timeout: float = 300.0, **pods: t.Any) -> KubernetesExecutor:
         options = PodOptions(**{"namespace": self.namespace, "image": self.scanner, **pods})
-        return KubernetesExecutor(self.client, KubernetesOptions(options, Access(tls_verify=False), rungs))
+        access = Access(tls_verify=False, timeout=timeout)
+        return KubernetesExecutor(self.client, KubernetesOptions(options, access, rungs))
 
     def scan(
         self, images: t.Sequence[Image], settings: Settings, rungs: t.Sequence[str] = (), **pods: t.Any
     ) -> list[Scanned]:
-        return list(scan(images, self.executor(rungs, **pods), settings))
+        return list(scan(images, self.executor(rungs, settings.timeout, **pods), settings))
 
     def pushed(self, source: str, name: str) -> Image:
         """An image in the cluster's registry, as discovery would describe it."""

@@ -156,6 +156,8 @@ def _content(data: J) -> J:
 
 def _plural(kind: str) -> str:
     word = kind.lower()
+    if word.endswith("constraints"):  # already plural
+        return word
     if word.endswith("y"):
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith("s") else f"{word}s"

@@ -21,6 +21,7 @@ from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import Evidence, Image, J, RecordError, ScapError
 from ..scanner.acquire import Access
+from ..scanner.pod import PULL, RUNGS
 from . import zipapp
 from .indexing import indexes
 from .interface import Executor, Outcome, Settings
@@ -28,7 +29,9 @@ from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
 from .kubernetes_job import PodOptions, Work, job
 from .kubernetes_pods import Pods
-from .kubernetes_scan import ORIGIN, ImageScan, Ladder, Run, Stored
+from .kubernetes_run import REGISTRY_FILES, Ladder, Run, Stored
+from .kubernetes_scan import ORIGIN, ImageScan
+from .kubernetes_secrets import Secrets
 from .kubernetes_window import Window
 
 _DEFAULT_WINDOW = 8
@@ -67,22 +70,35 @@ class KubernetesExecutor(Executor):
             yield from self._scan(todo, settings, fingerprint)
 
     def check(self, images: t.Sequence[Image], settings: Settings) -> list[tuple[Image, str]]:
-        """The images that would be scanned, each with the rung to begin with; nothing is stored.
+        """The images that would be scanned, each with the rung that it would be tried on first; nothing is stored.
 
-        The API server is asked, by a dry run, whether it would take the first one's Job; ScapError where not.
+        The API server is asked by dry runs; ScapError where it would take no Job.
         """
         fingerprint = _fingerprint(settings, self._options.pods.image)
         ladder = Ladder(self._options.rungs)
-        due = [
-            (image, ladder.first(image))
-            for image in images
-            if not settings.reuse or not _stored(settings, image, fingerprint)
-        ]
-        for image, rung in due[:1]:
-            pods = self._options.pods
-            work = Work("scan-check", image, rung, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
-            self._client.create(f"/apis/batch/v1/namespaces/{pods.namespace}/jobs", job(work, pods), dry_run=True)
+        taken: dict[str, str] = {}
+        due = []
+        for image in images:
+            if not settings.reuse or not _stored(settings, image, fingerprint):
+                rung = ladder.first(image)
+                if rung not in taken:
+                    taken[rung] = self._first_taken(image, rung)
+                due.append((image, taken[rung]))
         return due
+
+    def _first_taken(self, image: Image, rung: str) -> str:
+        """The first rung from `rung` on whose volumes and user namespace this API server knows."""
+        pods = self._options.pods
+        allowed = [name for name in RUNGS if not self._options.rungs or name in self._options.rungs or name == rung]
+        for name in allowed[allowed.index(rung) :]:
+            work = Work("scan-check", image, name, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
+            path = f"/apis/batch/v1/namespaces/{pods.namespace}/jobs"
+            made = self._client.create(path, job(work, pods), dry_run=True).json()
+            spec = made["spec"]["template"]["spec"]
+            volumes = any("image" in volume for volume in spec.get("volumes") or [])
+            if name == PULL or (volumes and (name != RUNGS[0] or spec.get("hostUsers") is False)):
+                return name
+        raise ScapError("no_rung", "this cluster knows no image volumes (Kubernetes 1.33 and later have them)")
 
     def _scan(self, images: t.Sequence[Image], settings: Settings, fingerprint: str) -> t.Iterator[Outcome]:
         window = Window(settings.parallelism or _DEFAULT_WINDOW)
@@ -109,8 +125,8 @@ class KubernetesExecutor(Executor):
         try:
             program, owner = upload_program(self._client, namespace, zipapp.build())
             precompiled = precompile(settings)
-            files = {**_files(settings), **indexes(settings), **(precompiled.files if precompiled else {})}
-            uploaded = upload(self._client, namespace, files)
+            content = {**_files(settings), **indexes(settings), **(precompiled.files if precompiled else {})}
+            uploaded = upload(self._client, namespace, {**content, **_registry_files(options.access)})
             pods = Pods(self._client, namespace)
             pods.start()
         except KubeError as error:
@@ -133,6 +149,7 @@ class KubernetesExecutor(Executor):
             pods=pods,
             window=window,
             ladder=Ladder(options.rungs),
+            secrets=Secrets(self._client, options.pods),
         )
 
 
@@ -155,6 +172,11 @@ def _files(settings: Settings) -> dict[str, str]:
     if settings.tailoring:
         files["tailoring.xml"] = settings.tailoring
     return files
+
+
+def _registry_files(access: Access) -> dict[str, str]:
+    known: dict[str, str] = {name: getattr(access, name) for name in REGISTRY_FILES}
+    return {name: path for name, path in known.items() if path}
 
 
 def _fingerprint(settings: Settings, scanner: str) -> str:

@@ -11,7 +11,7 @@ import typing as t
 
 from ..model import Image, J
 from ..reference import parse
-from ..scanner.pod import AUTHFILE, CONTENT, COPY, IMAGE, PROGRAM, PULL, USERNS, WORK
+from ..scanner.pod import CONTENT, COPY, IMAGE, PROGRAM, PULL, PULL_SECRETS, USERNS, WORK
 
 GROUP = "scap-images.github.io"
 LABELS = {"app.kubernetes.io/managed-by": "scap.images", "app.kubernetes.io/component": "scan"}
@@ -55,6 +55,12 @@ class PodOptions:
     priority_class: str = ""
     node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: t.Sequence[J] = ()
+    affinity: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    """As a Pod's specification has it; a preference for nodes that have the image is added where it has none."""
+    memory: int = 0
+    """Bytes a scan may take at first; 0: what the content needs."""
+    storage: int = 0
+    """Bytes of ephemeral storage; 0: what the image and the content need."""
     ttl: int = 300
     """Seconds that a finished Job stays."""
     hold: int = 3600
@@ -82,6 +88,10 @@ class Work:
     """Its uid."""
     seconds: int
     """The whole Job's deadline."""
+    copied: bool = False
+    """Whether a secret with the Job's name holds the credentials of the image's own pods."""
+    secrets: t.Sequence[str] = ()
+    """Secrets of the scanner's account that are mounted where no other is."""
 
 
 def pinned(image: Image) -> str:
@@ -140,10 +150,14 @@ def _pod(work: Work, options: PodOptions) -> J:
         spec["tolerations"] = list(options.tolerations)
     if options.priority_class:
         spec["priorityClassName"] = options.priority_class
-    if options.pull_secret:
-        spec["imagePullSecrets"] = [{"name": options.pull_secret}]
+    own = options.pull_secret or (work.name if work.copied else "")
+    if own:
+        spec["imagePullSecrets"] = [{"name": own}]
+    affinity = dict(options.affinity)
     if work.image.nodes and work.rung != PULL:
-        spec["affinity"] = {"nodeAffinity": _where_it_is(work.image.nodes)}
+        affinity.setdefault("nodeAffinity", _where_it_is(work.image.nodes))
+    if affinity:
+        spec["affinity"] = affinity
     return spec
 
 
@@ -169,8 +183,9 @@ def _container(work: Work, options: PodOptions) -> J:
         mounts.append({"name": "content", "mountPath": CONTENT, "readOnly": True})
     if work.rung != PULL:
         mounts.append({"name": "image", "mountPath": IMAGE, "readOnly": True})
-    elif options.pull_secret:
-        mounts.append({"name": "pull", "mountPath": AUTHFILE.rpartition("/")[0], "readOnly": True})
+    else:
+        for number, _secret in enumerate(_mounted(work, options)):
+            mounts.append({"name": f"pull-{number}", "mountPath": f"{PULL_SECRETS}/{number}", "readOnly": True})
     return {
         "name": CONTAINER,
         "image": options.image,
@@ -179,7 +194,7 @@ def _container(work: Work, options: PodOptions) -> J:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {
             "requests": {"cpu": "100m", "memory": str(work.memory // 4), "ephemeral-storage": str(work.storage // 4)},
-            "limits": {"memory": str(work.memory), "ephemeral-storage": str(work.storage)},
+            "limits": {"cpu": "2", "memory": str(work.memory), "ephemeral-storage": str(work.storage)},
         },
         "securityContext": {
             "runAsUser": 0,
@@ -200,6 +215,15 @@ def _volumes(work: Work, options: PodOptions) -> list[J]:
         volumes.append({"name": "content", "projected": {"sources": sources}})
     if work.rung != PULL:
         volumes.append({"name": "image", "image": {"reference": pinned(work.image), "pullPolicy": "IfNotPresent"}})
-    elif options.pull_secret:
-        volumes.append({"name": "pull", "secret": {"secretName": options.pull_secret, "defaultMode": 0o400}})
+    else:
+        for number, name in enumerate(_mounted(work, options)):
+            secret = {"secretName": name, "defaultMode": 0o400}
+            volumes.append({"name": f"pull-{number}", "secret": secret})
     return volumes
+
+
+def _mounted(work: Work, options: PodOptions) -> t.Sequence[str]:
+    """The secrets that a pod which pulls is given as files."""
+    if options.pull_secret:
+        return [options.pull_secret]
+    return [work.name] if work.copied else work.secrets

@@ -83,6 +83,7 @@ class Pods:
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         self._changed = threading.Condition()
         self._latest: dict[str, tuple[str, PodState]] = {}
+        self._failures: dict[str, str] = {}
         self._stopped = False
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -109,9 +110,15 @@ class Pods:
                 self._changed.wait(left)
             return seen
 
+    def failure(self, job: str) -> str:
+        """Why the last pod of the Job that failed did so, even if its successor is there already; or empty."""
+        with self._changed:
+            return self._failures.get(job, "")
+
     def forget(self, job: str) -> None:
         with self._changed:
             self._latest.pop(job, None)
+            self._failures.pop(job, None)
 
     def _list(self) -> str:
         version = ""
@@ -127,12 +134,13 @@ class Pods:
             self._changed.notify_all()
         return version
 
-    @staticmethod
-    def _add(latest: dict[str, tuple[str, PodState]], pod: J, gone: bool) -> None:
+    def _add(self, latest: dict[str, tuple[str, PodState]], pod: J, gone: bool) -> None:
         job = str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") or "")
         created = str(pod["metadata"].get("creationTimestamp") or "")
         known = latest.get(job)
         state = pod_state(pod, gone)
+        if state.phase == "Failed":
+            self._failures[job] = state.message
         if known is None or known[1].name == state.name or created >= known[0]:
             latest[job] = (created, state)
 

@@ -5,97 +5,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import os
 import shutil
 import threading
 import time
 import typing as t
 
-from ..files import write_json
-from ..kube.client import Client
+from ..files import read_json, write_json
 from ..kube.errors import KubeError
-from ..model import Image, J, ScapError, to_json
+from ..model import Image, ScapError
 from ..reference import parse
-from ..scanner.acquire import Access
-from ..scanner.compiled import DIFFERS, TEXTS
-from ..scanner.pod import PULL, RUNGS, WORK
+from ..scanner.compiled import TEXTS
+from ..scanner.pod import PULL, RUNGS
 from . import kubernetes_evidence as evidence
-from .interface import Outcome, Settings
-from .kubernetes_compiled import FACTS, REPLACED, STREAM, Precompiled, is_enough
-from .kubernetes_content import Uploaded
-from .kubernetes_job import PodOptions, Work, job
-from .kubernetes_pods import Pods, PodState
-from .kubernetes_window import Window
+from .interface import Outcome
+from .kubernetes_make import Maker, patiently
+from .kubernetes_pods import PodState
+from .kubernetes_quota import hopeless
+from .kubernetes_run import MoreMemoryError, MoreStorageError, NextRungError, NoRoomError, Run, Stored
 
 ORIGIN = "cluster.json"
 """File of an evidence that says where in the cluster it was made, and with what."""
 
-_GIB = 1024 * 1024 * 1024
-_START_SECONDS = 90.0
-_NO_POD_SECONDS = 10.0
+_START_SECONDS = 20.0
+_NO_POD_SECONDS = 3.0
+_ROOM_SECONDS = 3.0
 _REPLACEMENTS = 3
 _BROKEN_STREAMS = 5
 _QUIET_SECONDS = 300.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What all images of a run share."""
-
-    client: Client
-    options: PodOptions
-    access: Access
-    settings: Settings
-    fingerprint: str
-    program: str
-    owner: str
-    content: Uploaded
-    precompiled: Precompiled | None
-    pods: Pods
-    window: Window
-    ladder: Ladder
-
-
-class Stored(t.NamedTuple):
-    """An outcome, and where the caller says that he has stored it."""
-
-    outcome: Outcome
-    accepted: threading.Event
-
-
-class Ladder:
-    """The privilege ladder of one run: the rung that was last found to work, tried from the lowest."""
-
-    def __init__(self, allowed: t.Sequence[str] = ()) -> None:
-        self._rungs = [rung for rung in RUNGS if not allowed or rung in allowed]
-        self._proven = False
-
-    def first(self, image: Image) -> str:
-        """The rung to begin with; without a digest only a pod that pulls can tell what it scanned."""
-        return self._rungs[0] if image.digest else PULL
-
-    def worked(self, rung: str) -> None:
-        self._proven = self._proven or rung == self._rungs[0]
-
-    def failed(self, rung: str) -> str:
-        """The next rung, or empty. The whole run moves while no image has used this one."""
-        if rung not in self._rungs:
-            return ""
-        index = self._rungs.index(rung)
-        following = self._rungs[index + 1] if index + 1 < len(self._rungs) else ""
-        if not self._proven and index == 0 and following:
-            self._rungs.pop(0)
-        return following
-
-
-class NextRungError(Exception):
-    """The rung does not work for this image."""
-
-
-class MoreMemoryError(Exception):
-    """The container was killed at its memory limit."""
+_MORE_STORAGE = 4
+_STORAGE_WORDS = ("emptydir volume", "ephemeral local storage", "ephemeral-storage")
+"""What the kubelet says when it evicts a pod at a limit of its storage."""
+_NOT_HAD = ("registry_unauthorized", "image_unknown")
 
 
 class ImageScan:
@@ -105,30 +46,42 @@ class ImageScan:
         self._run = run
         self._image = image
         self._put = put
-        self._compiled = is_enough(run.precompiled, image, run.settings)
-        unused = REPLACED if self._compiled else (STREAM, FACTS)
-        self._names = [name for name in run.content.files if name not in unused]
-        self._size = sum(run.content.sizes[name] for name in self._names)
-        self._memory = _GIB if self._compiled and not run.settings.oval else 8 * self._size + _GIB
+        self._maker = Maker(run, image)
         self._tried: list[str] = []
 
     def run(self) -> None:
         """Scan; whatever goes wrong with this image is its result."""
-        with self._run.window.place() as given:
-            if not given:
-                return
-            try:
-                self._climb()
-            except ScapError as error:
-                self._give(Outcome(self._image, problem=self._sentence(error.message), code=error.code))
-            except OSError as error:
-                self._give(Outcome(self._image, problem=self._sentence(str(error)), code="system_error"))
+        patience = time.monotonic() + self._run.settings.timeout
+        while True:
+            with self._run.window.place() as given:
+                if not given:
+                    return
+                try:
+                    self._climb()
+                    return
+                except NoRoomError as refused:
+                    self._run.window.refused()
+                    if hopeless(str(refused)) or time.monotonic() > patience:
+                        self._fail("quota_exceeded", f"{refused}; raise the quota of the scans' namespace")
+                        return
+                except ScapError as error:
+                    self._fail(error.code, error.message)
+                    return
+                except OSError as error:
+                    self._fail("system_error", str(error))
+                    return
+            self._run.window.pause(_ROOM_SECONDS)
+
+    def _fail(self, code: str, text: str) -> None:
+        text = "; ".join([text, *self._maker.notes])
+        sentence = text if self._image.reference in text else f"{self._image.reference}: {text}"
+        self._give(Outcome(self._image, problem=sentence, code=code))
 
     def _climb(self) -> None:
         if parse(self._image.reference).transport != "docker":
             raise ScapError("not_in_registry", "only images of registries can be scanned in a cluster")
         rung = self._run.ladder.first(self._image)
-        grown = False
+        maker = self._maker
         while True:
             try:
                 self._attempt(rung)
@@ -139,107 +92,22 @@ class ImageScan:
                 if not rung:
                     raise ScapError("no_rung", "; ".join(self._tried)) from reason
             except MoreMemoryError as reason:
-                if grown:
-                    raise ScapError("out_of_memory", f"killed at {self._memory} bytes: {reason}") from reason
-                grown, self._memory = True, 2 * self._memory
+                if maker.memory_times > 1:
+                    raise ScapError("out_of_memory", f"killed at {maker.memory} bytes of memory: {reason}") from reason
+                maker.memory_times = 2
+            except MoreStorageError as reason:
+                if maker.storage_times > 1:
+                    raise ScapError("disk_full", f"it took more ephemeral storage than it may: {reason}") from reason
+                maker.storage_times = _MORE_STORAGE
 
     def _attempt(self, rung: str) -> None:
-        name = self._name(rung)
-        self._create(name, rung)
+        name = self._maker.name(rung)
+        self._maker.make(name, rung)
         try:
             self._follow(name, rung)
         finally:
             if not self._run.window.closed:
-                self._delete(name)
-
-    def _name(self, rung: str) -> str:
-        image = self._image
-        words = [image.digest or image.reference, self._run.fingerprint, str(self._memory)]
-        key = hashlib.sha256(" ".join(words).encode()).hexdigest()[:24]
-        return f"scan-{key}-{RUNGS.index(rung) + 1}"
-
-    def _create(self, name: str, rung: str) -> None:
-        """Make the Job, or take the one that a run before this one has left."""
-        run = self._run
-        collection = f"/apis/batch/v1/namespaces/{run.options.namespace}/jobs"
-        body = job(self._work(name, rung), run.options)
-        for _attempt in range(2):
-            try:
-                made = run.client.create(collection, body).json()
-            except KubeError as error:
-                if error.status != 409:
-                    raise
-                if not _ended(run.client.get(f"{collection}/{name}")):
-                    return
-                self._delete(name)
-                self._gone(f"{collection}/{name}")
-                continue
-            volumes = made["spec"]["template"]["spec"].get("volumes") or []
-            if rung != PULL and not any("image" in volume for volume in volumes):
-                self._delete(name)
-                raise NextRungError("this cluster knows no image volumes (Kubernetes 1.33 and later have them)")
-            return
-        raise ScapError("job_conflict", f"the Job {name} of an earlier run does not go")
-
-    def _gone(self, path: str) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                self._run.client.get(path)
-            except KubeError as error:
-                if error.status == 404:
-                    return
-                raise
-            time.sleep(0.2)
-
-    def _work(self, name: str, rung: str) -> Work:
-        run, image = self._run, self._image
-        size = self._size + _GIB + (2 * image.size if rung == PULL else 0) + (0 if rung == RUNGS[0] else 4 * _GIB)
-        seconds = int(4 * run.settings.timeout) + 600 + run.options.hold
-        return Work(
-            name=name,
-            image=image,
-            rung=rung,
-            memory=self._memory,
-            storage=size,
-            spec=self._spec(rung),
-            maps=[entry for name in self._names for entry in run.content.maps[name]],
-            program=run.program,
-            owner=run.owner,
-            seconds=seconds,
-        )
-
-    def _spec(self, rung: str) -> J:
-        run, image, settings = self._run, self._image, self._run.settings
-        names = {name: run.content.files[name] for name in self._names}
-        stream = next((name for name in (STREAM, "datastream.xml") if name in names), "")
-        request = {
-            **settings.request(image),
-            "executor": "kubernetes",
-            "reuse": False,
-            "datastream": f"{WORK}/content/{stream}" if stream else settings.datastream,
-            "compiled": f"{WORK}/content/{FACTS}" if FACTS in names else "",
-            "tailoring": f"{WORK}/content/tailoring.xml" if "tailoring.xml" in names else "",
-            "oval": [f"{WORK}/content/oval-{number}.xml" for number in range(len(settings.oval))],
-            "access": {**to_json(run.access), "authfile": ""},
-            "resolved": {
-                "reference": image.reference,
-                "digest": image.digest,
-                "platform": image.platform or settings.platform or "linux/amd64",
-                "index_digests": image.index_digests,
-                "labels": image.labels,
-            },
-        }
-        if not image.digest:
-            del request["resolved"]
-        known = [name for name in os.listdir(settings.cache) if ".valid-" in name or name.endswith(DIFFERS)]
-        return {
-            "request": request,
-            "rung": rung,
-            "content": names,
-            "known": sorted(known),
-            "deadline": run.options.hold,
-        }
+                self._maker.delete(name)
 
     def _follow(self, name: str, rung: str) -> None:
         """Until the evidence is here, through pods that are evicted or deleted and streams that break off."""
@@ -258,6 +126,7 @@ class ImageScan:
                 continue
             if before is not None and before.name != state.name:
                 begun = time.monotonic()
+                _check_storage(run.pods.failure(name))
             if state.ended:
                 self._ended(state, replaced)
                 replaced += 1
@@ -281,6 +150,7 @@ class ImageScan:
         """Raise unless the Job makes another pod."""
         if state.reason == "OOMKilled":
             raise MoreMemoryError(state.message)
+        _check_storage(state.message)
         if (state.gone or state.disrupted) and replaced < _REPLACEMENTS:
             return
         what = "was deleted" if state.gone else f"ended as {state.reason or state.phase}"
@@ -308,9 +178,9 @@ class ImageScan:
         """Nothing has changed for a while: what do the events say?"""
         said = self._events(name if state is None else state.name)
         if state is None:
-            if "exceeded quota" in said:
-                self._run.window.narrow()
-            elif "violates PodSecurity" in said or "forbidden" in said:
+            if "quota" in said:
+                raise NoRoomError(said)
+            if "violates PodSecurity" in said or "forbidden" in said:
                 raise ScapError(
                     "pod_refused", f"the cluster refuses the pod: {said}; run the playbook scap.images.setup"
                 )
@@ -325,7 +195,8 @@ class ImageScan:
         """The latest warning about an object."""
         path = f"/api/v1/namespaces/{self._run.options.namespace}/events"
         selector = f"involvedObject.name={name},type=Warning"
-        items = self._run.client.get(path, {"fieldSelector": selector, "limit": 50})["items"]
+        parameters = {"fieldSelector": selector, "limit": 50}
+        items = patiently(self._run, lambda: self._run.client.get(path, parameters))["items"]
         return f"{items[-1].get('reason')}: {items[-1].get('message')}" if items else ""
 
     def _fetch(self, state: PodState, rung: str) -> None:
@@ -338,18 +209,29 @@ class ImageScan:
             if "unusable" in answer:
                 raise NextRungError(str(answer["unusable"]))
             if not fetched.staging:
+                if answer.get("code") == "out_of_memory":
+                    raise MoreMemoryError(str(answer.get("problem")))
                 raise ScapError(str(answer.get("code") or "scanner_failed"), str(answer.get("problem") or "no word"))
             origin = {"fingerprint": run.fingerprint, "pod": state.name, "node": state.node, "rung": rung}
             write_json(os.path.join(fetched.staging, ORIGIN), {**origin, "tried": self._tried})
-            if self._compiled and run.precompiled is not None:
+            if self._maker.compiled and run.precompiled is not None:
                 shutil.copyfile(run.precompiled.texts, os.path.join(fetched.staging, TEXTS))
+            self._explain(os.path.join(fetched.staging, "evidence.json"))
             run.ladder.worked(rung)
-            run.window.widen(run.window.limit if run.window.size == 1 else 0)
+            run.window.widen()
             outcome = Outcome(self._image, staging=fetched.staging, key=str(answer.get("key") or ""))
             if self._give(outcome):
                 fetched.acknowledge()
             else:
                 shutil.rmtree(fetched.staging, ignore_errors=True)
+
+    def _explain(self, path: str) -> None:
+        """Tell in an evidence whose image could not be had which credentials were missing."""
+        data = read_json(path) if self._maker.notes else {}
+        error = data.get("error") if isinstance(data, dict) else None
+        if error and error["code"] in _NOT_HAD:
+            message = "; ".join([error["message"], *self._maker.notes])
+            write_json(path, {**data, "error": {**error, "message": message}})
 
     def _give(self, outcome: Outcome) -> bool:
         """Whether the outcome was stored."""
@@ -360,16 +242,8 @@ class ImageScan:
                 return stored.accepted.is_set()
         return True
 
-    def _delete(self, name: str) -> None:
-        path = f"/apis/batch/v1/namespaces/{self._run.options.namespace}/jobs/{name}"
-        self._run.client.delete(path)
-        self._run.pods.forget(name)
 
-    def _sentence(self, text: str) -> str:
-        return text if self._image.reference in text else f"{self._image.reference}: {text}"
-
-
-def _ended(found: J) -> bool:
-    conditions = (found.get("status") or {}).get("conditions") or []
-    finished = any(entry["type"] in ("Complete", "Failed") and entry["status"] == "True" for entry in conditions)
-    return finished or bool(found["metadata"].get("deletionTimestamp"))
+def _check_storage(said: str) -> None:
+    """Raise MoreStorageError where a pod was evicted at its limit of storage."""
+    if any(word in said.lower() for word in _STORAGE_WORDS):
+        raise MoreStorageError(said)

@@ -20,9 +20,16 @@ RULES: list[J] = [
     {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [SCANNER], "verbs": ["get"]},
 ]
 """Rights of the controller in the namespace of the scans: make and remove Jobs, see their pods and why one does not
-start, fetch evidence, put content there."""
+start, fetch evidence, put content there, give a pod that pulls its credentials (secrets are created, never read) and
+know those of the pods' account."""
+
+READ_PULL_SECRETS: list[J] = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+"""Rights of the ClusterRole NAMESPACE-pull-secrets. It is bound by nobody but the user, in the namespaces whose images
+are pulled with the secrets of their own pods."""
 
 
 def objects(namespace: str) -> list[J]:
@@ -43,6 +50,12 @@ def objects(namespace: str) -> list[J]:
         made("v1", "ServiceAccount", SCANNER, automountServiceAccountToken=False),
         made("v1", "ServiceAccount", CONTROLLER),
         made(f"{RBAC}/v1", "Role", CONTROLLER, rules=RULES),
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": f"{namespace}-pull-secrets", "labels": managed},
+            "rules": READ_PULL_SECRETS,
+        },
         made(
             f"{RBAC}/v1",
             "RoleBinding",

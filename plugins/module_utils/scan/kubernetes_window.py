@@ -11,12 +11,17 @@ import typing as t
 
 
 class Window:
-    """Begins with one, so that the first image finds the rung; every success opens it by one, up to the limit."""
+    """Begins with one, so that the first image finds the rung, and is wide open after the first success.
+
+    Once the cluster has refused, it opens by one after as many successes as it has places.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
         self._size = 1
         self._used = 0
+        self._successes = 0
+        self._narrowed = False
         self._closed = False
         self._changed = threading.Condition()
         self._closers: set[t.Callable[[], None]] = set()
@@ -35,16 +40,36 @@ class Window:
                 self._used -= given
                 self._changed.notify_all()
 
-    def widen(self, to: int = 0) -> None:
-        """By one, or at once as wide as `to`."""
+    def widen(self) -> None:
+        """A scan has succeeded."""
         with self._changed:
-            self._size = min(self.limit, max(self._size + 1, to))
+            self._successes += 1
+            if not self._narrowed:
+                self._size = self.limit
+            elif self._successes >= self._size:
+                self._successes = 0
+                self._size = min(self.limit, self._size + 1)
             self._changed.notify_all()
 
     def narrow(self) -> None:
-        """By half: the cluster refused a pod."""
+        """By half: the cluster is overloaded."""
+        self._shrink(self._size // 2)
+
+    def refused(self) -> None:
+        """To what the cluster has taken: it refused one of those that have a place."""
+        self._shrink(self._used - 1)
+
+    def _shrink(self, size: int) -> None:
         with self._changed:
-            self._size = max(1, self._size // 2)
+            self._size = max(1, min(self._size, size))
+            self._successes = 0
+            self._narrowed = True
+
+    def pause(self, seconds: float) -> None:
+        """Until a place is given back, at most so many seconds."""
+        with self._changed:
+            used = self._used
+            self._changed.wait_for(lambda: self._closed or self._used < used, seconds)
 
     @property
     def size(self) -> int:

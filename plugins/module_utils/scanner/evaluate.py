@@ -50,12 +50,14 @@ def evaluate_oval(sandbox: Sandbox, definitions: str, name: str, timeout: float)
 
 
 def validate(sandbox: Sandbox, datastream: str, timeout: float) -> None:
-    """oscap's own validation of a data stream; raises ScapError content_invalid.
+    """oscap's own validation of a data stream; raises ScapError content_invalid, or oscap_failed.
 
     OVAL files are not validated against their schema: oscap takes minutes for a feed, and refuses a malformed one
     anyway.
     """
     done = sandbox.run(["oscap", "ds", "sds-validate", datastream], timeout=timeout, readable=[datastream], probe=False)
+    if done.returncode < 0 and not done.timed_out:
+        raise ScapError("oscap_failed", f"oscap (validation of {datastream}) ended with {_ending(done.returncode)}")
     if done.returncode != 0:
         what = "took too long to validate" if done.timed_out else f"is not valid: {done.error or done.returncode}"
         raise ScapError("content_invalid", f"{datastream}: {what}; fetch the content again or repair it")

@@ -23,7 +23,7 @@ import tarfile
 import time
 import typing as t
 
-from ..files import sha256_file, write_json, write_whole
+from ..files import read_json, sha256_file, write_json, write_whole
 from ..model import J, ScapError, field, strings
 from ..process import run
 from . import mounts, program
@@ -33,7 +33,8 @@ IMAGE = "/scap/image"
 WORK = "/scap/work"
 PROGRAM = "/scap/program"
 CONTENT = "/scap/content"
-AUTHFILE = "/scap/pull/.dockerconfigjson"
+PULL_SECRETS = "/scap/pull"
+"""Below it a folder a secret, as Kubernetes mounts them."""
 READY = f"{WORK}/ready.json"
 ARCHIVE = f"{WORK}/evidence.tar"
 ACKNOWLEDGED = f"{WORK}/acknowledged"
@@ -67,6 +68,17 @@ def main(argv: t.Sequence[str]) -> int:
     return _wait(time.monotonic() + field(spec, "deadline", int))
 
 
+def killed_for_memory() -> bool:
+    """Whether the kernel has ended a program of this container because of its memory limit (cgroups(7))."""
+    for name in ("memory.events", "memory/memory.oom_control"):
+        with contextlib.suppress(OSError), open(f"/sys/fs/cgroup/{name}", encoding="ascii") as counts:
+            for line in counts:
+                word, _space, number = line.partition(" ")
+                if word == "oom_kill":
+                    return int(number) > 0
+    return False
+
+
 def _scan(spec: J) -> J:
     cache = f"{WORK}/cache"
     for folder in (cache, f"{WORK}/scratch", f"{WORK}/evidence"):
@@ -81,15 +93,33 @@ def _scan(spec: J) -> J:
     request = dict(field(spec, "request", dict), cache=cache, evidence=f"{WORK}/evidence", rung=rung, confined=True)
     if rung == PULL:
         request["way"] = "unpack"
-        request["access"] = dict(field(request, "access", dict), authfile=AUTHFILE if os.path.exists(AUTHFILE) else "")
+        request["access"] = dict(field(request, "access", dict), authfile=_authfile(f"{WORK}/auth.json"))
     else:
         request["way"], request["root"] = "root", f"{WORK}/root"
         (_overlay if rung == USERNS else _copy)(f"{WORK}/root")
     answer = program.scan(Request.from_json(request), f"{WORK}/scratch")
+    problem = read_json(os.path.join(answer["staging"], "evidence.json")).get("error")
+    if problem and killed_for_memory():
+        raise ScapError("out_of_memory", field(problem, "message", str))
     if rung != USERNS:
         shutil.rmtree(f"{WORK}/root", ignore_errors=True)
     _pack(answer["staging"], cache, known)
     return {"key": answer["key"], "size": os.path.getsize(ARCHIVE), "sha256": sha256_file(ARCHIVE)}
+
+
+def _authfile(path: str) -> str:
+    """One containers-auth.json(5) of all secrets that were mounted; its path, empty where there is none."""
+    auths: dict[str, t.Any] = {}
+    for folder, _folders, names in os.walk(PULL_SECRETS):
+        for name in names:
+            if name not in (".dockerconfigjson", ".dockercfg"):
+                continue
+            with open(os.path.join(folder, name), "rb") as stream, contextlib.suppress(ValueError, AttributeError):
+                known = json.load(stream)
+                auths.update(known.get("auths") or {} if name == ".dockerconfigjson" else known)
+    if auths:
+        write_json(path, {"auths": auths})
+    return path if auths else ""
 
 
 def assemble(path: str, sha256: str, pieces: t.Sequence[str]) -> None:

@@ -167,6 +167,7 @@ def _kubelet_settings(place: Place) -> dict[str, t.Any]:
         "tlsCertFile": str(place.pki / "kubelet.crt"),
         "tlsPrivateKeyFile": str(place.pki / "kubelet.key"),
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "2%", "imagefs.available": "2%"},
+        "volumeStatsAggPeriod": "2s",
         "imageGCHighThresholdPercent": 100,
     }
     if not unified_cgroups():

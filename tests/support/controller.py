@@ -1,0 +1,35 @@
+# Copyright (c) 2026, scap.images contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller of scans in a cluster as a process of its own, so that a test can kill it.
+
+One argument: a JSON file with `host`, `ca_cert`, `api_key`, `namespace`, `scanner`, `images` and `settings`.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
+from ansible_collections.scap.images.plugins.module_utils.model import Image
+from ansible_collections.scap.images.plugins.module_utils.scan.engine import scan
+from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
+from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
+from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import PodOptions
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+
+
+def main(path: str) -> None:
+    given = json.loads(pathlib.Path(path).read_text())
+    client = connect({name: given[name] for name in ("host", "ca_cert", "api_key")})
+    pods = PodOptions(namespace=given["namespace"], image=given["scanner"])
+    executor = KubernetesExecutor(client, KubernetesOptions(pods, Access(tls_verify=False)))
+    images = [Image.from_json(entry) for entry in given["images"]]
+    for _scanned in scan(images, executor, Settings(**given["settings"])):
+        pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
