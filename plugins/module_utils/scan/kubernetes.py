@@ -17,7 +17,7 @@ import queue
 import typing as t
 
 from ..files import dumps, read_json, sha256_file
-from ..kube.client import Client
+from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
 from ..model import Evidence, Image, J, RecordError, ScapError
 from ..scanner.acquire import Access
@@ -27,7 +27,8 @@ from .indexing import indexes
 from .interface import Executor, Outcome, Settings
 from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
-from .kubernetes_job import PodOptions, Work, job
+from .kubernetes_job import SELECTOR, PodOptions, Work, job
+from .kubernetes_make import ATTEMPTS, job_name
 from .kubernetes_pods import Pods
 from .kubernetes_run import REGISTRY_FILES, Ladder, Run, Stored
 from .kubernetes_scan import ORIGIN, ImageScan
@@ -59,15 +60,30 @@ class KubernetesExecutor(Executor):
 
     def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
         fingerprint = _fingerprint(settings, self._options.pods.image)
-        todo = []
+        todo, reused = [], []
         for image in images:
             path = _stored(settings, image, fingerprint) if settings.reuse else ""
             if path:
+                reused.append(image)
                 yield Outcome(image, reused=path)
             else:
                 todo.append(image)
+        if reused:
+            self._remove_jobs(reused, fingerprint)
         if todo:
             yield from self._scan(todo, settings, fingerprint)
+
+    def _remove_jobs(self, images: t.Sequence[Image], fingerprint: str) -> None:
+        """Of images whose evidence is stored: a controller that was killed then has left them."""
+        pods = self._options.pods
+        path = f"/apis/batch/v1/namespaces/{pods.namespace}/jobs"
+        names = {
+            job_name(image, fingerprint, pods, rung, times) for image in images for rung in RUNGS for times in ATTEMPTS
+        }
+        for page in self._client.list_pages(path, 500, params={"labelSelector": SELECTOR}, accept=METADATA_ONLY):
+            for found in page.objects:
+                if found["metadata"]["name"] in names:
+                    self._client.delete(f"{path}/{found['metadata']['name']}")
 
     def check(self, images: t.Sequence[Image], settings: Settings) -> list[tuple[Image, str]]:
         """The images that would be scanned, each with the rung that it would be tried on first; nothing is stored.

@@ -15,10 +15,14 @@ from ..model import Image, J, ScapError, to_json
 from ..scanner.compiled import DIFFERS
 from ..scanner.pod import PULL, RUNGS, WORK
 from .kubernetes_compiled import FACTS, REPLACED, STREAM, is_enough
-from .kubernetes_job import Work, job
+from .kubernetes_job import PodOptions, Work, job
 from .kubernetes_run import REGISTRY_FILES, NextRungError, NoRoomError, Run
 
 _GIB = 1024 * 1024 * 1024
+MORE_MEMORY, MORE_STORAGE = 2, 4
+ATTEMPTS = [(memory, storage) for memory in (1, MORE_MEMORY) for storage in (1, MORE_STORAGE)]
+"""How many times of the memory and the storage that an image needs at first its Jobs may have."""
+
 _GONE_SECONDS = 90.0
 _PATIENCE = 120.0
 """Seconds that an API server may be away."""
@@ -47,6 +51,16 @@ def patiently(run: Run, call: t.Callable[[], R]) -> R:
         time.sleep(_PAUSE)
 
 
+def job_name(image: Image, fingerprint: str, options: PodOptions, rung: str, times: tuple[int, int] = (1, 1)) -> str:
+    """The same for the same image, content, scanner and sizes, whether the content is compiled yet or not.
+
+    `times`: how many times the memory and the storage that an image needs at first.
+    """
+    words = [image.digest or image.reference, fingerprint, str(options.memory), *map(str, times)]
+    key = hashlib.sha256(" ".join(words).encode()).hexdigest()[:24]
+    return f"scan-{key}-{RUNGS.index(rung) + 1}"
+
+
 class Maker:
     """Of the Jobs of one image, one a rung and size."""
 
@@ -70,13 +84,9 @@ class Maker:
         return self.memory_times * self._memory
 
     def name(self, rung: str) -> str:
-        """Of the Job; the same for the same image, content, scanner and sizes, whether the content is compiled yet or
-        not."""
-        image = self._image
-        sizes = [str(size) for size in (self._run.options.memory, self.memory_times, self.storage_times)]
-        words = [image.digest or image.reference, self._run.fingerprint, *sizes]
-        key = hashlib.sha256(" ".join(words).encode()).hexdigest()[:24]
-        return f"scan-{key}-{RUNGS.index(rung) + 1}"
+        """Of the Job."""
+        run = self._run
+        return job_name(self._image, run.fingerprint, run.options, rung, (self.memory_times, self.storage_times))
 
     def make(self, name: str, rung: str) -> None:
         """Make the Job, or take the one that a run before this one has left."""

@@ -19,7 +19,7 @@ from ..scanner.compiled import TEXTS
 from ..scanner.pod import PULL, RUNGS
 from . import kubernetes_evidence as evidence
 from .interface import Outcome
-from .kubernetes_make import Maker, patiently
+from .kubernetes_make import MORE_MEMORY, MORE_STORAGE, Maker, patiently
 from .kubernetes_pods import PodState
 from .kubernetes_quota import hopeless
 from .kubernetes_run import MoreMemoryError, MoreStorageError, NextRungError, NoRoomError, Run, Stored
@@ -33,7 +33,6 @@ _ROOM_SECONDS = 3.0
 _REPLACEMENTS = 3
 _BROKEN_STREAMS = 5
 _QUIET_SECONDS = 300.0
-_MORE_STORAGE = 4
 _STORAGE_WORDS = ("emptydir volume", "ephemeral local storage", "ephemeral-storage")
 """What the kubelet says when it evicts a pod at a limit of its storage."""
 _NOT_HAD = ("registry_unauthorized", "image_unknown")
@@ -94,11 +93,11 @@ class ImageScan:
             except MoreMemoryError as reason:
                 if maker.memory_times > 1:
                     raise ScapError("out_of_memory", f"killed at {maker.memory} bytes of memory: {reason}") from reason
-                maker.memory_times = 2
+                maker.memory_times = MORE_MEMORY
             except MoreStorageError as reason:
                 if maker.storage_times > 1:
                     raise ScapError("disk_full", f"it took more ephemeral storage than it may: {reason}") from reason
-                maker.storage_times = _MORE_STORAGE
+                maker.storage_times = MORE_STORAGE
 
     def _attempt(self, rung: str) -> None:
         name = self._maker.name(rung)
