@@ -67,7 +67,8 @@ def test_both_ways_and_both_versions_give_the_same_answer(
     assert "package_inetutils-telnetd_removed" in failed
     names = sorted(os.listdir(entry.path))
     assert names == [
-        "arf.xml.gz", "evidence.json", "expected.json.gz", "packages.json.gz", "results.json.gz", "stderr.txt",
+        "arf.xml.gz", "evidence.json", "expected.json.gz", "kept.tar.compressed", "packages.json.gz", "results.json.gz",
+        "stderr.txt",
     ]  # fmt: skip
     assert {file.name for file in evidence.files} == set(names) - {"evidence.json"}
     assert not [name for name in os.listdir(tmp_path / "scap" / "evidence") if name.startswith(".")]
