@@ -9,12 +9,14 @@ Where no node can run (no root, no Go) the tests that need the API alone get etc
 from __future__ import annotations
 
 import os
+import pathlib
 import typing as t
 
 import pytest
 import yaml
+from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 
-from tests.support import apiserver, kube
+from tests.support import apiserver, kube, scanning
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,20 @@ def cluster(_whole_cluster: kube.Cluster | None) -> kube.Cluster:
     if _whole_cluster is None:
         pytest.skip(kube.possible() or "SCAP_TEST_KUBECONFIG names another cluster")
     return _whole_cluster
+
+
+@pytest.fixture(scope="module")
+def place(cluster: kube.Cluster) -> t.Iterator[scanning.Scanning]:
+    """A namespace for scans, one a file of tests."""
+    with scanning.prepared(cluster) as found:
+        yield found
+
+
+@pytest.fixture
+def settings(tmp_path: pathlib.Path) -> Settings:
+    folder = tmp_path / "scap"
+    folder.mkdir()
+    return Settings(dir=str(folder), datastream=scanning.CONTENT, profile="standard", timeout=300.0)
 
 
 @pytest.fixture(scope="session", autouse=True)

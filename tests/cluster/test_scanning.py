@@ -23,21 +23,6 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COP
 from tests.data import tiny
 from tests.support import kube, scanning
 
-CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
-
-
-@pytest.fixture(scope="module")
-def place(cluster: kube.Cluster) -> t.Iterator[scanning.Scanning]:
-    with scanning.prepared(cluster) as found:
-        yield found
-
-
-@pytest.fixture
-def settings(tmp_path: pathlib.Path) -> Settings:
-    folder = tmp_path / "scap"
-    folder.mkdir()
-    return Settings(dir=str(folder), datastream=CONTENT, profile="standard", timeout=300.0)
-
 
 @pytest.mark.parametrize("rung", RUNGS)
 def test_each_rung_gives_the_same_answer(

@@ -29,21 +29,7 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COP
 from tests.data import tiny
 from tests.support import faults, kube, misbehaving, scanning
 
-CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 NODE = "/api/v1/nodes/node1"
-
-
-@pytest.fixture(scope="module")
-def place(cluster: kube.Cluster) -> t.Iterator[scanning.Scanning]:
-    with scanning.prepared(cluster) as found:
-        yield found
-
-
-@pytest.fixture
-def settings(tmp_path: pathlib.Path) -> Settings:
-    folder = tmp_path / "scap"
-    folder.mkdir()
-    return Settings(dir=str(folder), datastream=CONTENT, profile="standard", timeout=300.0)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.pod import PUL
 from tests.data import tiny
 from tests.support import kube, registry, scanning
 
-CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 PASSWORD = "correct-horse-battery"
 
 
@@ -40,7 +39,9 @@ class Guarded(t.NamedTuple):
         image = Image(self.reference, digest, platform="linux/amd64", pull_secrets=list(pull_secrets))
         pods = PodOptions(namespace=self.place.namespace, image=self.place.scanner, pull_secret=pull_secret)
         options = KubernetesOptions(pods, Access(ca_file=str(self.server.authority)), [PULL])
-        settings = Settings(dir=str(self.folder), datastream=CONTENT, profile="standard", timeout=300.0, reuse=False)
+        settings = Settings(
+            dir=str(self.folder), datastream=scanning.CONTENT, profile="standard", timeout=300.0, reuse=False
+        )
         (found,) = scan([image], KubernetesExecutor(self.place.client, options), settings)
         return found
 

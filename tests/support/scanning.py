@@ -23,6 +23,8 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import
 from . import scanner_image
 from .kube import Cluster, until
 
+CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
+
 
 @dataclasses.dataclass(frozen=True)
 class Scanning:

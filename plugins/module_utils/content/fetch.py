@@ -185,19 +185,21 @@ def _validators(response: t.Any) -> Validators:
 def packed(path: str) -> bool:
     """Whether the file is compressed in a way that is known here."""
     with open(path, "rb") as stream:
-        head = stream.read(8)
-    return any(head.startswith(magic) for magic, _unused in _MAGIC)
+        return _opener(stream) is not None
 
 
 def unpack(path: str, source: str, folder: str) -> tuple[str, str]:
     """Path and sha256 of the plain file, put into `folder` under a name made of that sha256 and the source's name."""
     with open(path, "rb") as stream:
-        head = stream.read(8)
-        stream.seek(0)
-        for magic, opener in _MAGIC:
-            if head.startswith(magic):
-                return put(opener(stream), source, folder)
-        return put(stream, source, folder)
+        opener = _opener(stream)
+        return put(opener(stream) if opener else stream, source, folder)
+
+
+def _opener(stream: t.BinaryIO) -> t.Callable[[t.BinaryIO], t.Any] | None:
+    """What unpacks the stream, by how it begins; it is at its beginning again."""
+    head = stream.read(8)
+    stream.seek(0)
+    return next((opener for magic, opener in _MAGIC if head.startswith(magic)), None)
 
 
 def put(stream: t.Any, source: str, folder: str) -> tuple[str, str]:

@@ -208,6 +208,15 @@ class Client:
             raise
         return True
 
+    def exists(self, path: str) -> bool:
+        try:
+            self.get(path)
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     @property
     def api_client(self) -> t.Any:
         """The `kubernetes.client.ApiClient` of this connection, for `kubernetes.stream` (exec)."""

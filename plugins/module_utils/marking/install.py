@@ -112,7 +112,7 @@ def remove(client: Client, manifests: t.Sequence[J], check: bool = False, timeou
         left: list[J] = list(removed)
 
         def gone() -> bool:
-            left[:] = [manifest for manifest in left if _exists(client, manifest)]
+            left[:] = [manifest for manifest in left if client.exists(path(manifest))]
             return not left
 
         _wait(gone, timeout, lambda: f"still there: {', '.join(map(title, left))}; its finalizers have not run yet")
@@ -127,16 +127,6 @@ def _wait(done: t.Callable[[], bool], timeout: float, message: str | t.Callable[
             raise ScapError("setup_unfinished", f"after {timeout:g} seconds: {text}")
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
-
-
-def _exists(client: Client, manifest: J) -> bool:
-    try:
-        client.get(path(manifest))
-    except KubeError as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
 
 
 def _await_established(client: Client, crds: t.Sequence[J], timeout: float) -> None:

@@ -37,13 +37,7 @@ class Trial:
 
     def is_open(self) -> bool:
         """Whether one was begun and not ended."""
-        try:
-            self._client.get(self._binding)
-        except KubeError as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
+        return self._client.exists(self._binding)
 
     def manifest(self) -> J:
         """The policy, for the proof's namespace alone."""

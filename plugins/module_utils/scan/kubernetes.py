@@ -27,7 +27,7 @@ from .indexing import indexes
 from .interface import Executor, Outcome, Settings
 from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
-from .kubernetes_job import SELECTOR, PodOptions, Work, job
+from .kubernetes_job import NO_IMAGE_VOLUMES, SELECTOR, PodOptions, Work, has_image_volume, job
 from .kubernetes_make import ATTEMPTS, job_name
 from .kubernetes_pods import Pods
 from .kubernetes_run import REGISTRY_FILES, Ladder, Run, Stored
@@ -110,11 +110,10 @@ class KubernetesExecutor(Executor):
             work = Work("scan-check", image, name, 1 << 30, 1 << 30, {}, (), "scan-check", "scan-check", 60)
             path = f"/apis/batch/v1/namespaces/{pods.namespace}/jobs"
             made = self._client.create(path, job(work, pods), dry_run=True).json()
-            spec = made["spec"]["template"]["spec"]
-            volumes = any("image" in volume for volume in spec.get("volumes") or [])
-            if name == PULL or (volumes and (name != RUNGS[0] or spec.get("hostUsers") is False)):
+            own_users = made["spec"]["template"]["spec"].get("hostUsers") is False
+            if name == PULL or (has_image_volume(made) and (name != RUNGS[0] or own_users)):
                 return name
-        raise ScapError("no_rung", "this cluster knows no image volumes (Kubernetes 1.33 and later have them)")
+        raise ScapError("no_rung", NO_IMAGE_VOLUMES)
 
     def _scan(self, images: t.Sequence[Image], settings: Settings, fingerprint: str) -> t.Iterator[Outcome]:
         window = Window(settings.parallelism or _DEFAULT_WINDOW)

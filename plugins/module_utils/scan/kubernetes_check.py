@@ -12,7 +12,7 @@ import time
 from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import J, ScapError
-from .kubernetes_job import CONTAINER, LABELS, NETWORK, PodOptions
+from .kubernetes_job import CONTAINER, LABELS, NETWORK, PodOptions, plain_pod
 from .kubernetes_pods import PodState, pod_state
 
 NEEDED = ("oscap", "skopeo", "rpm", "zstd", "tar", "cp")
@@ -82,11 +82,7 @@ def _read(pod: J) -> list[str]:
 
 def _pod(name: str, options: PodOptions) -> J:
     spec: J = {
-        "restartPolicy": "Never",
-        "serviceAccountName": options.account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
+        **plain_pod(options.account),
         "activeDeadlineSeconds": 600,
         "containers": [
             {

@@ -14,6 +14,7 @@ from ..reference import parse
 from ..scanner.pod import CONTENT, COPY, IMAGE, PROGRAM, PULL, PULL_SECRETS, USERNS, WORK
 
 GROUP = "scap-images.github.io"
+NO_IMAGE_VOLUMES = "this cluster knows no image volumes (Kubernetes 1.33 and later have them)"
 LABELS = {"app.kubernetes.io/managed-by": "scap.images", "app.kubernetes.io/component": "scan"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 NETWORK = f"{GROUP}/network"
@@ -131,13 +132,25 @@ def job(work: Work, options: PodOptions) -> J:
     }
 
 
-def _pod(work: Work, options: PodOptions) -> J:
-    spec: J = {
+def plain_pod(account: str) -> J:
+    """What every pod of ours has: no token, and no second life."""
+    return {
         "restartPolicy": "Never",
-        "serviceAccountName": options.account,
+        "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 0,
+    }
+
+
+def has_image_volume(made: J) -> bool:
+    """Whether the API server has kept the image volume of a Job; one that does not know them drops it."""
+    return any("image" in volume for volume in made["spec"]["template"]["spec"].get("volumes") or [])
+
+
+def _pod(work: Work, options: PodOptions) -> J:
+    spec: J = {
+        **plain_pod(options.account),
         "hostUsers": work.rung != USERNS,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "nodeSelector": {**_platform(work.image.platform), **options.node_selector},

@@ -15,7 +15,7 @@ from ..model import Image, J, ScapError, to_json
 from ..scanner.compiled import DIFFERS
 from ..scanner.pod import PULL, RUNGS, WORK
 from .kubernetes_compiled import FACTS, REPLACED, STREAM, is_enough
-from .kubernetes_job import PodOptions, Work, job
+from .kubernetes_job import NO_IMAGE_VOLUMES, PodOptions, Work, has_image_volume, job
 from .kubernetes_run import REGISTRY_FILES, NextRungError, NoRoomError, Run
 
 _GIB = 1024 * 1024 * 1024
@@ -107,10 +107,9 @@ class Maker:
                     continue
             if auths:
                 self._give(run.secrets.manifest(name, auths, made))
-            volumes = made["spec"]["template"]["spec"].get("volumes") or []
-            if rung != PULL and not any("image" in volume for volume in volumes):
+            if rung != PULL and not has_image_volume(made):
                 self.delete(name)
-                raise NextRungError("this cluster knows no image volumes (Kubernetes 1.33 and later have them)")
+                raise NextRungError(NO_IMAGE_VOLUMES)
             return
         raise ScapError("job_conflict", f"the Job {name} of an earlier run does not go")
 
@@ -143,12 +142,8 @@ class Maker:
     def _gone(self, path: str) -> None:
         deadline = time.monotonic() + _GONE_SECONDS
         while time.monotonic() < deadline:
-            try:
-                patiently(self._run, lambda: self._run.client.get(path))
-            except KubeError as error:
-                if error.status == 404:
-                    return
-                raise
+            if not patiently(self._run, lambda: self._run.client.exists(path)):
+                return
             time.sleep(0.2)
 
     def _work(self, name: str, rung: str, copied: bool) -> Work:

@@ -140,7 +140,8 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
             passed = cpe_matches(os_, info.platforms)
             names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
             rules = selected.profile.rules if selected.profile else []
-            broken = [rule for rule in rules if rule in set(info.broken)]
+            missing = set(info.broken)
+            broken = [rule for rule in rules if rule in missing]
             if passed and broken:
                 what = f"{len(broken)} rules of {content.profile} name OVAL definitions that {content.id} does not hold"
                 checks.append(Check("content", False, f"{what}: {', '.join(broken[:5])}; fetch the content again"))
