@@ -23,10 +23,11 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 @contextlib.contextmanager
-def whole(path: str, mode: int = 0o600) -> t.Iterator[t.BinaryIO]:
+def whole(path: str, mode: int = 0o600, durable: bool = True) -> t.Iterator[t.BinaryIO]:
     """A file to write that takes `path`'s place only when the block ends without an exception.
 
-    Temporary name in the same folder, fsync, rename: a reader sees the old file or the new one.
+    Temporary name in the same folder, fsync, rename: a reader sees the old file or the new one. Without `durable` this
+    is not so after the host itself has failed: for what is made again then.
     """
     folder = os.path.dirname(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
@@ -35,13 +36,15 @@ def whole(path: str, mode: int = 0o600) -> t.Iterator[t.BinaryIO]:
             os.fchmod(stream.fileno(), mode)
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.rename(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    sync_folder(folder)
+    if durable:
+        sync_folder(folder)
 
 
 def sync_folder(folder: str) -> None:

@@ -143,7 +143,7 @@ def distrusted(folder: str) -> Reason | None:
     try:
         record = read_json(path)
         detail = field(record, "detail", str)
-        if field(record, "passed", bool, record.get("passed", False) is None):
+        if field(record, "passed", bool):
             return None
     except (ScapError, RecordError) as error:
         detail = f"{path}: cannot be used: {error}; scan again"

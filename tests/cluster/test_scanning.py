@@ -172,3 +172,22 @@ def test_check_mode_asks_the_server(place: scanning.Scanning, settings: Settings
     assert place.cluster.admin.get(place.jobs)["items"] == []
     with pytest.raises(ScapError):
         place.executor(priority_class="-").check([image], settings)
+
+
+def test_an_image_that_no_node_can_mount_is_scanned_alone_on_another_rung(
+    place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path
+) -> None:
+    """One of another platform, one that no node can pull; the images after them stay on the first rung."""
+    foreign = place.pushed(tiny.layout(tmp_path / "foreign", architecture="s390x"), "foreign:1")
+    foreign = dataclasses.replace(foreign, platform="linux/s390x")
+    digest = f"sha256:{2:064x}"
+    missing = Image(reference=f"docker://{place.cluster.place.pod_registry}/missing@{digest}", digest=digest)
+    here = place.pushed(tiny.layout(tmp_path / "here", {"etc/here": "x"}), "here:1")
+    settings = dataclasses.replace(settings, parallelism=1)
+    found = {entry.evidence.reference: entry for entry in place.scan([foreign, missing, here], settings)}
+    assert found[missing.reference].evidence.error is not None
+    assert (found[foreign.reference].evidence.error, found[here.reference].evidence.error) == (None, None)
+    assert (found[foreign.reference].evidence.scan.rung, found[here.reference].evidence.scan.rung) == (PULL, USERNS)
+    assert "didn't match Pod's node affinity/selector" in (
+        pathlib.Path(found[foreign.reference].path) / "cluster.json"
+    ).read_text()

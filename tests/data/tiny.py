@@ -43,7 +43,10 @@ _FOLDERS = ("dev", "etc", "proc", "run", "sys", "tmp", "var", "var/lib", "var/li
 
 
 def layout(
-    folder: pathlib.Path, files: t.Mapping[str, bytes | str] | None = None, without: t.Collection[str] = ()
+    folder: pathlib.Path,
+    files: t.Mapping[str, bytes | str] | None = None,
+    without: t.Collection[str] = (),
+    architecture: str = "amd64",
 ) -> str:
     """The reference of the image, its layout written to `folder`; `files` are added, those of `without` left out."""
     layer = io.BytesIO()
@@ -60,5 +63,5 @@ def layout(
             tar.addfile(entry, io.BytesIO(data))
     layer.seek(0)
     made = Layout(folder)
-    made.add_image("tiny", [made.add_layer(layer)], "amd64")
+    made.add_image("tiny", [made.add_layer(layer)], architecture)
     return f"oci:{folder}:tiny"

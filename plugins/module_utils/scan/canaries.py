@@ -16,42 +16,42 @@ import shutil
 import typing as t
 
 from ..files import read_json, write_json, write_whole
-from ..model import Check, Evidence, RecordError, Results, ScapError, now
+from ..model import Check, Evidence, Image, RecordError, Results, ScapError, now
 from ..scanner.acquire.manifest import host_platform
 from ..store import CANARIES, CANARY_CHECK, RESULTS
 from .accept import accept
 from .canary_content import FEED, PROFILE, RULES, STREAM, TRUE, feed, stream
-from .canary_images import FAIL, write_layout
+from .canary_images import FAIL, write_archive
 from .interface import Executor, Settings
 
 FOLDER = "canaries"
 
 
-def prove(executor: Executor, settings: Settings) -> Check | None:
-    """Scan the canaries and write canaries.json; None where the executor has no way to bring them to its scanner."""
+def prove(executor: Executor, settings: Settings) -> Check:
+    """Scan the canaries and write canaries.json."""
     folder = os.path.join(settings.dir, FOLDER)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         check = _check(executor, settings, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    detail = check.detail if check else f"the executor {executor.name} scans no canary images"
-    record = {"passed": check.passed if check else None, "detail": detail, "executor": executor.name, "at": now()}
+    record = {"passed": check.passed, "detail": check.detail, "executor": executor.name, "at": now()}
     write_json(os.path.join(settings.dir, CANARIES), record)
     return check
 
 
-def _check(executor: Executor, settings: Settings, folder: str) -> Check | None:
-    layout = os.path.join(folder, "layout")
-    digests = write_layout(layout, host_platform())
-    images = executor.canaries(layout, digests)
-    if not images:
-        return None
+def _check(executor: Executor, settings: Settings, folder: str) -> Check:
+    os.mkdir(folder, 0o700)
+    archive = os.path.join(folder, "images.tar")
+    digests = write_archive(archive, host_platform())
+    place = executor.archive(archive)
+    images = [Image(reference=f"oci-archive:{place}:{tag}", digest=digest) for tag, digest in digests.items()]
     for name, text in ((STREAM, stream()), (FEED, feed())):
         write_whole(os.path.join(folder, name), text.encode())
     own = dataclasses.replace(
         settings,
         place=FOLDER,
+        archive=archive,
         profile=PROFILE,
         datastream=os.path.join(folder, STREAM),
         oval=[os.path.join(folder, FEED)],
@@ -62,7 +62,7 @@ def _check(executor: Executor, settings: Settings, folder: str) -> Check | None:
         sample=0.0,
     )
     found: dict[str, str] = {}
-    for outcome in executor.scan(list(images.values()), own):
+    for outcome in executor.scan(images, own):
         evidence, path = accept(outcome, own, executor.name)
         found[evidence.digest] = _problem(evidence, path, evidence.digest == digests[FAIL])
     problems = [

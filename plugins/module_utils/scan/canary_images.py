@@ -1,14 +1,13 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two canary images: an OCI image layout (OCI image spec 1.1) of a few kilobytes, the same bytes each time."""
+"""The two canary images: an OCI archive (OCI image spec 1.1) of a few kilobytes, the same bytes each time."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import io
-import os
 import tarfile
 import typing as t
 
@@ -30,13 +29,13 @@ _DIFFERENT = {
 _TYPE = "application/vnd.oci.image"
 
 
-def write_layout(folder: str, platform: str) -> dict[str, str]:
-    """Write the layout to `folder`, which is not there yet; tag to manifest digest. `platform`: os/architecture."""
-    os.makedirs(os.path.join(folder, "blobs", "sha256"), mode=0o700)
+def write_archive(path: str, platform: str) -> dict[str, str]:
+    """Write the archive; tag to manifest digest. `platform`: os/architecture."""
+    files: dict[str, bytes] = {"oci-layout": dumps({"imageLayoutVersion": "1.0.0"})}
     manifests = []
     for tag in (FAIL, PASS):
         plain = _layer(*_DIFFERENT[tag])
-        layer = _blob(folder, f"{_TYPE}.layer.v1.tar+gzip", gzip.compress(plain, 1, mtime=0))
+        layer = _blob(files, f"{_TYPE}.layer.v1.tar+gzip", gzip.compress(plain, 1, mtime=0))
         system, architecture = platform.split("/")[:2]
         config: J = {
             "os": system,
@@ -47,35 +46,38 @@ def write_layout(folder: str, platform: str) -> dict[str, str]:
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{_TYPE}.manifest.v1+json",
-            "config": _blob(folder, f"{_TYPE}.config.v1+json", dumps(config)),
+            "config": _blob(files, f"{_TYPE}.config.v1+json", dumps(config)),
             "layers": [layer],
         }
-        found = _blob(folder, f"{_TYPE}.manifest.v1+json", dumps(manifest))
+        found = _blob(files, f"{_TYPE}.manifest.v1+json", dumps(manifest))
         manifests.append({**found, "annotations": {"org.opencontainers.image.ref.name": tag}})
-    write_whole(os.path.join(folder, "oci-layout"), dumps({"imageLayoutVersion": "1.0.0"}))
-    write_whole(os.path.join(folder, "index.json"), dumps({"schemaVersion": 2, "manifests": manifests}))
+    files["index.json"] = dumps({"schemaVersion": 2, "manifests": manifests})
+    write_whole(path, _tar([(name, data, 0o644) for name, data in files.items()]))
     return {tag: t.cast(str, manifest["digest"]) for tag, manifest in zip((FAIL, PASS), manifests)}
 
 
 def _layer(text: bytes, mode: int) -> bytes:
+    files = [(name, data, 0o644) for name, data in _FILES.items()]
+    files += [("etc/canary.conf", text, 0o644), ("usr/bin/canary", b"", mode)]
+    return _tar(files, ("etc", "lib", "lib/apk", "lib/apk/db", "proc", "run", "usr", "usr/bin"))
+
+
+def _tar(files: t.Iterable[tuple[str, bytes, int]], folders: t.Iterable[str] = ()) -> bytes:
+    """`files`: name, content, mode."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name in ("etc", "lib", "lib/apk", "lib/apk/db", "proc", "run", "usr", "usr/bin"):
+        for name in folders:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        for name, data, bits in (
-            *((name, data, 0o644) for name, data in _FILES.items()),
-            ("etc/canary.conf", text, 0o644),
-            ("usr/bin/canary", b"", mode),
-        ):
+        for name, data, mode in files:
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), bits
+            entry.size, entry.mode = len(data), mode
             tar.addfile(entry, io.BytesIO(data))
     return stream.getvalue()
 
 
-def _blob(folder: str, media_type: str, data: bytes) -> J:
+def _blob(files: dict[str, bytes], media_type: str, data: bytes) -> J:
     digest = hashlib.sha256(data).hexdigest()
-    write_whole(os.path.join(folder, "blobs", "sha256", digest), data)
+    files[f"blobs/sha256/{digest}"] = data
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}

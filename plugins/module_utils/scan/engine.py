@@ -78,11 +78,11 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
             ) from error
         sweep(settings)
         with Progress(settings.dir, SCAN, len(images)) as progress:
-            canaries = prove(executor, settings) if images else None
+            checks = [prove(executor, settings)] if images else []
             every = []
             index_feeds(settings)
             for outcome in executor.scan(images, settings):
-                scanned = _accept(outcome, settings, executor.name, canaries)
+                scanned = _accept(outcome, settings, executor.name, checks)
                 every.append(scanned)
                 evidence = scanned.evidence
                 progress.ended(evidence.reference, failed=evidence.error is not None, reused=scanned.reused)
@@ -90,6 +90,6 @@ def scan(images: t.Sequence[Image], executor: Executor, settings: Settings) -> t
             distrust(every, settings.cache)
 
 
-def _accept(outcome: Outcome, settings: Settings, executor: str, canaries: Check | None) -> Scanned:
-    evidence, path = accept(outcome, settings, executor, [canaries] if canaries else [])
+def _accept(outcome: Outcome, settings: Settings, executor: str, checks: t.Sequence[Check]) -> Scanned:
+    evidence, path = accept(outcome, settings, executor, checks)
     return Scanned(evidence, path, bool(outcome.reused))

@@ -38,6 +38,8 @@ class Settings:
     sample: float = 0.01
     """Share of the images, from 0 to 1, that are evaluated both ways."""
 
+    archive: str = ""
+    """Path of an OCI archive that holds the images; an executor that scans elsewhere takes it there."""
     place: str = "evidence"
     """Folder of scap_dir that takes the evidences."""
 
@@ -95,9 +97,6 @@ class Executor(abc.ABC):
     def scan(self, images: t.Sequence[Image], settings: Settings) -> t.Iterator[Outcome]:
         """One Outcome for each image, in the order in which they end; ScapError only where no image can be scanned."""
 
-    def canaries(self, layout: str, digests: t.Mapping[str, str]) -> t.Mapping[str, Image]:
-        """The canary images as this executor reaches them: each tag of `digests` (tag to manifest digest) to an Image.
-
-        `layout`: the OCI layout that holds them. Nothing where there is no way: the run then says that it had none.
-        """
-        return {}
+    @abc.abstractmethod
+    def archive(self, path: str) -> str:
+        """Where the scanner finds the OCI archive that Settings.archive names as `path`."""

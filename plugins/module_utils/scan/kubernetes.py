@@ -28,7 +28,7 @@ from .interface import Executor, Outcome, Settings
 from .kubernetes_compiled import precompile
 from .kubernetes_content import upload, upload_program
 from .kubernetes_job import NO_IMAGE_VOLUMES, SELECTOR, PodOptions, Work, has_image_volume, job
-from .kubernetes_make import ATTEMPTS, job_name
+from .kubernetes_make import ARCHIVE, ATTEMPTS, SENT, job_name
 from .kubernetes_pods import Pods
 from .kubernetes_run import REGISTRY_FILES, Ladder, Run, Stored
 from .kubernetes_scan import ORIGIN, ImageScan
@@ -84,6 +84,9 @@ class KubernetesExecutor(Executor):
             for found in page.objects:
                 if found["metadata"]["name"] in names:
                     self._client.delete(f"{path}/{found['metadata']['name']}")
+
+    def archive(self, path: str) -> str:
+        return SENT
 
     def check(self, images: t.Sequence[Image], settings: Settings) -> list[tuple[Image, str]]:
         """The images that would be scanned, each with the rung that it would be tried on first; nothing is stored.
@@ -186,6 +189,8 @@ def _files(settings: Settings) -> dict[str, str]:
         files["datastream.xml"] = settings.datastream
     if settings.tailoring:
         files["tailoring.xml"] = settings.tailoring
+    if settings.archive:
+        files[ARCHIVE] = settings.archive
     return files
 
 

@@ -153,7 +153,7 @@ def _pod(work: Work, options: PodOptions) -> J:
         **plain_pod(options.account),
         "hostUsers": work.rung != USERNS,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "nodeSelector": {**_platform(work.image.platform), **options.node_selector},
+        "nodeSelector": {**_platform(work), **options.node_selector},
         "containers": [_container(work, options)],
         "volumes": _volumes(work, options),
     }
@@ -174,8 +174,9 @@ def _pod(work: Work, options: PodOptions) -> J:
     return spec
 
 
-def _platform(platform: str) -> dict[str, str]:
-    parts = platform.split("/")
+def _platform(work: Work) -> dict[str, str]:
+    """Only a node of the image's own platform can mount it; its files can be read on any."""
+    parts = work.image.platform.split("/") if work.rung != PULL else []
     names = ("kubernetes.io/os", "kubernetes.io/arch")
     return dict(zip(names, parts)) if len(parts) > 1 else {"kubernetes.io/os": "linux"}
 

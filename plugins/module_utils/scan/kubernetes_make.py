@@ -18,6 +18,10 @@ from .kubernetes_compiled import FACTS, REPLACED, STREAM, is_enough
 from .kubernetes_job import NO_IMAGE_VOLUMES, PodOptions, Work, has_image_volume, job
 from .kubernetes_run import REGISTRY_FILES, NextRungError, NoRoomError, Run
 
+ARCHIVE = "images.tar"
+"""Name in the cluster of an OCI archive that is sent there."""
+SENT = f"{WORK}/content/{ARCHIVE}"
+"""Where a pod finds it."""
 _GIB = 1024 * 1024 * 1024
 MORE_MEMORY, MORE_STORAGE = 2, 4
 ATTEMPTS = [(memory, storage) for memory in (1, MORE_MEMORY) for storage in (1, MORE_STORAGE)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a quota's refusal says: whether there can ever be room (core/v1 ResourceQuota, api-machinery Quantity)."""
+"""What refusals say: whether there can ever be room (core/v1 ResourceQuota, api-machinery Quantity), or a node."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ _FACTORS = {
     **{suffix: 1000.0**power for power, suffix in enumerate("kMGTPE", 1)},
     **{f"{suffix}i": 1024.0**power for power, suffix in enumerate("KMGTPE", 1)},
 }
+
+_NODES = re.compile(r"0/([0-9]+) nodes are available")
+_UNFIT = re.compile(r"([0-9]+) node\(s\) (didn't match Pod's node affinity/selector|had untolerated taint)")
+
+
+def no_such_node(refusal: str) -> bool:
+    """Whether the scheduler says that no node is what the pod asks for, however much room there may come to be."""
+    nodes = _NODES.search(refusal)
+    unfit = _UNFIT.findall(refusal)
+    asked = any("selector" in why for _count, why in unfit)
+    return nodes is not None and asked and sum(int(count) for count, _why in unfit) == int(nodes[1])
 
 
 def hopeless(refusal: str) -> bool:

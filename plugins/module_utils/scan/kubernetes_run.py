@@ -11,6 +11,7 @@ import typing as t
 
 from ..kube.client import Client
 from ..model import Image
+from ..reference import parse
 from ..scanner.acquire import Access
 from ..scanner.pod import PULL, RUNGS
 from .interface import Outcome, Settings
@@ -59,25 +60,27 @@ class Ladder:
         self._proven = False
 
     def first(self, image: Image) -> str:
-        """The rung to begin with; without a digest only a pod that pulls can tell what it scanned."""
-        return self._rungs[0] if image.digest else PULL
+        """The rung to begin with; without a digest only a pod that pulls can tell what it scanned, and no node can
+        pull out of an archive."""
+        return self._rungs[0] if image.digest and parse(image.reference).transport == "docker" else PULL
 
     def worked(self, rung: str) -> None:
         self._proven = self._proven or rung == self._rungs[0]
 
-    def failed(self, rung: str) -> str:
-        """The next rung, or empty. The whole run moves while no image has used this one."""
-        if rung not in self._rungs:
-            return ""
-        index = self._rungs.index(rung)
-        following = self._rungs[index + 1] if index + 1 < len(self._rungs) else ""
-        if not self._proven and index == 0 and following:
-            self._rungs.pop(0)
+    def failed(self, rung: str, alone: bool) -> str:
+        """The next rung, or empty. The whole run moves while no image has used this one, unless it is the image's."""
+        following = next((name for name in self._rungs if RUNGS.index(name) > RUNGS.index(rung)), "")
+        if not alone and not self._proven and following:
+            self._rungs = [name for name in self._rungs if name != rung]
         return following
 
 
 class NextRungError(Exception):
-    """The rung does not work for this image."""
+    """The rung does not work for this image; `alone` where that says nothing about others."""
+
+    def __init__(self, reason: str, alone: bool = False) -> None:
+        super().__init__(reason)
+        self.alone = alone
 
 
 class MoreMemoryError(Exception):

@@ -19,9 +19,9 @@ from ..scanner.compiled import TEXTS
 from ..scanner.pod import PULL, RUNGS
 from . import kubernetes_evidence as evidence
 from .interface import Outcome
-from .kubernetes_make import MORE_MEMORY, MORE_STORAGE, Maker, patiently
+from .kubernetes_make import MORE_MEMORY, MORE_STORAGE, SENT, Maker, patiently
 from .kubernetes_pods import PodState
-from .kubernetes_quota import hopeless
+from .kubernetes_quota import hopeless, no_such_node
 from .kubernetes_run import MoreMemoryError, MoreStorageError, NextRungError, NoRoomError, Run, Stored
 
 ORIGIN = "cluster.json"
@@ -77,7 +77,8 @@ class ImageScan:
         self._give(Outcome(self._image, problem=sentence, code=code))
 
     def _climb(self) -> None:
-        if parse(self._image.reference).transport != "docker":
+        reference = parse(self._image.reference)
+        if reference.transport != "docker" and reference.path != SENT:
             raise ScapError("not_in_registry", "only images of registries can be scanned in a cluster")
         rung = self._run.ladder.first(self._image)
         maker = self._maker
@@ -87,7 +88,7 @@ class ImageScan:
                 return
             except NextRungError as reason:
                 self._tried.append(f"{rung}: {reason}")
-                rung = self._run.ladder.failed(rung)
+                rung = self._run.ladder.failed(rung, reason.alone)
                 if not rung:
                     raise ScapError("no_rung", "; ".join(self._tried)) from reason
             except MoreMemoryError as reason:
@@ -165,12 +166,14 @@ class ImageScan:
                 raise ScapError("scanner_image", f"the scanner image cannot be pulled: {state.reason}: {state.message}")
             if rung == PULL:
                 raise ScapError("image_pull", f"{state.reason}: {state.message}")
-            raise NextRungError(f"{state.reason}: {state.message}")
+            raise NextRungError(f"{state.reason}: {state.message}", alone=True)
         if state.start_failed:
             if rung != PULL:
                 raise NextRungError(f"{state.reason}: {state.message}")
             raise ScapError("pod_failed", f"its pod cannot start: {state.reason}: {state.message}")
         if state.reason == "Unschedulable":
+            if rung != PULL and no_such_node(state.message):
+                raise NextRungError(f"{state.reason}: {state.message}", alone=True)
             self._run.window.narrow()
 
     def _stuck(self, name: str, state: PodState | None, rung: str, seconds: float) -> None:

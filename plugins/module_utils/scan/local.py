@@ -62,8 +62,8 @@ class LocalExecutor(Executor):
                 for future in waiting:
                     future.cancel()
 
-    def canaries(self, layout: str, digests: t.Mapping[str, str]) -> dict[str, Image]:
-        return {tag: Image(reference=f"oci:{layout}:{tag}", digest=digest) for tag, digest in digests.items()}
+    def archive(self, path: str) -> str:
+        return path
 
     def _one(self, image: Image, settings: Settings, program: str, scratch: str, prefix: list[str]) -> Outcome:
         options = self._options

@@ -103,15 +103,6 @@ def test_the_canaries_are_right_with_oscap_1_4(tmp_path: pathlib.Path) -> None:
     assert "canary_images" in {check.check for check in evidence.coverage if check.passed}
 
 
-def test_an_executor_that_scans_none_says_so(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalExecutor, "canaries", lambda *_unused: {})
-    evidence = Scanner(tmp_path / "scap", way="unpack").one(tiny.layout(tmp_path / "layout"))
-    assert "canary_images" not in {check.check for check in evidence.coverage}
-    record = json.loads((tmp_path / "scap" / "canaries.json").read_text())
-    assert (record["passed"], record["detail"]) == (None, "the executor local scans no canary images")
-    assert [verdict.state for verdict in states(tmp_path / "scap").values()] == ["non_compliant"]
-
-
 def test_a_run_of_nothing_scans_no_canaries(tmp_path: pathlib.Path) -> None:
     scanner = Scanner(tmp_path / "scap")
     assert list(engine.scan([], LocalExecutor(scanner._options), Settings(dir=str(tmp_path / "scap")))) == []

@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import typing as t
 
-from ...files import read_json, write_json
+from ...files import dumps, read_json, whole
 from ...model import RecordError, ScapError, field
 
 _BOOT = "/proc/sys/kernel/random/boot_id"
@@ -106,7 +106,8 @@ class LayerStore:
     def keep(self, chain: str, record: Kept) -> None:
         """The layer is whole, and others may use it."""
         os.rename(os.path.join(self.path(chain), "part", "root"), os.path.join(self.path(chain), "root"))
-        write_json(os.path.join(self.path(chain), _RECORD), dataclasses.asdict(record))
+        with whole(os.path.join(self.path(chain), _RECORD), durable=False) as stream:
+            stream.write(dumps(dataclasses.asdict(record)))
         self._share(chain)
 
     def _share(self, chain: str) -> None:
