@@ -37,7 +37,8 @@ def run() -> list[Row]:
             legacy = server.push(f"oci:{source}:legacy", "bench/legacy:1")
             second = server.push(f"oci:{source}:repaired", "bench/repaired:1")
             many = [
-                server.push(reference, f"bench/many:{number}") for number, reference in enumerate(_variants(folder))
+                server.push(reference, f"bench/many:{number}")
+                for number, reference in enumerate(variants(folder, MANY))
             ]
             return [*_single(folder, legacy, second), *_many(folder, many)]
 
@@ -45,15 +46,15 @@ def run() -> list[Row]:
 def _single(folder: pathlib.Path, legacy: str, second: str) -> list[Row]:
     seconds: dict[str, list[float]] = {"bare": [], "storage": [], "unpack": [], "second": [], "oscap": []}
     for number in range(ROUNDS):
-        _unpack(legacy, folder / "bare")
-        seconds["oscap"].append(_timed(lambda: _oscap(folder / "bare")))
+        unpack(legacy, folder / "bare")
+        seconds["oscap"].append(timed(lambda: _oscap(folder / "bare")))
         shutil.rmtree(folder / "bare")
-        seconds["bare"].append(_timed(lambda: _bare(legacy, folder / "bare")))
+        seconds["bare"].append(timed(lambda: bare(legacy, folder / "bare")))
         for way in ("storage", "unpack"):
             scanner = Scanner(folder / f"first-{way}-{number}", way=way)
-            seconds[way].append(_timed(lambda scanner=scanner: scanner.scan(legacy)))
+            seconds[way].append(timed(lambda scanner=scanner: scanner.scan(legacy)))
             if way == "storage":
-                seconds["second"].append(_timed(lambda scanner=scanner: scanner.scan(second)))
+                seconds["second"].append(timed(lambda scanner=scanner: scanner.scan(second)))
             shutil.rmtree(scanner.folder)
     best = {name: min(times) for name, times in seconds.items()}
     return [
@@ -76,11 +77,11 @@ def _single(folder: pathlib.Path, legacy: str, second: str) -> list[Row]:
 
 
 def _many(folder: pathlib.Path, references: list[str]) -> list[Row]:
-    loop = _timed(lambda: [_bare(reference, folder / "bare") for reference in references])
+    loop = timed(lambda: bare_loop(references, folder / "bare"))
     rows = []
     for way, goal in (("storage", ">=6"), ("unpack", ">=1.8")):
         scanner = Scanner(folder / f"many-{way}", way=way)
-        value = _timed(lambda scanner=scanner: scanner.scan(*references))
+        value = timed(lambda scanner=scanner: scanner.scan(*references))
         shutil.rmtree(scanner.folder)
         rows.append(
             {
@@ -94,7 +95,7 @@ def _many(folder: pathlib.Path, references: list[str]) -> list[Row]:
     return rows
 
 
-def _variants(folder: pathlib.Path) -> list[str]:
+def variants(folder: pathlib.Path, count: int) -> list[str]:
     """References of images that share the demo's base and differ in a small layer."""
     source = demo_images.layout()
     made = Layout(folder / "many")
@@ -108,7 +109,7 @@ def _variants(folder: pathlib.Path) -> list[str]:
         name = layer.descriptor["digest"].partition(":")[2]
         shutil.copy(blobs / name, folder / "many" / "blobs" / "sha256" / name)
     references = []
-    for number in range(MANY):
+    for number in range(count):
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w") as archive:
             entry = tarfile.TarInfo(f"opt/application-{number}")
@@ -120,14 +121,19 @@ def _variants(folder: pathlib.Path) -> list[str]:
     return references
 
 
-def _bare(reference: str, folder: pathlib.Path) -> None:
+def bare(reference: str, folder: pathlib.Path) -> None:
     """What a shell script would do."""
-    _unpack(reference, folder)
+    unpack(reference, folder)
     _oscap(folder)
     shutil.rmtree(folder)
 
 
-def _unpack(reference: str, folder: pathlib.Path) -> None:
+def bare_loop(references: t.Sequence[str], folder: pathlib.Path) -> None:
+    for reference in references:
+        bare(reference, folder)
+
+
+def unpack(reference: str, folder: pathlib.Path) -> None:
     image, root = folder / "image", folder / "root"
     root.mkdir(parents=True)
     argv = ["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", reference, f"dir:{image}"]
@@ -143,7 +149,9 @@ def _oscap(folder: pathlib.Path) -> None:
     subprocess.run(argv, env=environment, check=False, capture_output=True)
 
 
-def _timed(work: t.Callable[[], t.Any]) -> float:
+def timed(work: t.Callable[[], t.Any]) -> float:
+    """Seconds; what ran before has left nothing that is still to be written to the disk."""
+    os.sync()
     started = time.monotonic()
     work()
     return time.monotonic() - started

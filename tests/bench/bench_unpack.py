@@ -88,6 +88,7 @@ def measure(path: pathlib.Path, layer: Layer, folder: pathlib.Path, files: int) 
 
 def _timed(root: pathlib.Path, work: t.Callable[[pathlib.Path], None]) -> float:
     root.mkdir()
+    os.sync()  # what ran before has left nothing to be written
     try:
         start = time.monotonic()
         work(root)

@@ -18,6 +18,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import Image, Sc
 from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_compiled
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
+from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import IMAGE_ANNOTATION
 from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COPY, PULL, RUNGS, USERNS
 
 from tests.data import tiny
@@ -125,13 +126,21 @@ def test_a_deleted_pod_is_replaced(place: scanning.Scanning, settings: Settings,
     image = place.pushed(tiny.layout(tmp_path / "lost", {"etc/lost": "x"}), "lost:1")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(place.scan, [image], settings)
-        pod = kube.until(lambda: place.cluster.admin.get(place.pods)["items"], "the pod is there")[0]
-        name = pod["metadata"]["name"]
+        name = kube.until(lambda: _pod_of(place, image), "the pod is there")
         place.cluster.admin.request("DELETE", f"{place.pods}/{name}", params={"gracePeriodSeconds": 0})
         (found,) = waiting.result()
     assert found.evidence.error is None, found.evidence.error
     origin = json.loads((pathlib.Path(found.path) / "cluster.json").read_text())
     assert origin["pod"] != name
+
+
+def _pod_of(place: scanning.Scanning, image: Image) -> str:
+    """Name of the image's pod; empty where there is none."""
+    pods = place.cluster.admin.get(place.pods)["items"]
+    names = (
+        it["metadata"]["name"] for it in pods if it["metadata"]["annotations"][IMAGE_ANNOTATION] == image.reference
+    )
+    return next(names, "")
 
 
 def test_an_image_that_nobody_has_says_so_and_stops_no_other(
@@ -188,6 +197,7 @@ def test_an_image_that_no_node_can_mount_is_scanned_alone_on_another_rung(
     assert found[missing.reference].evidence.error is not None
     assert (found[foreign.reference].evidence.error, found[here.reference].evidence.error) == (None, None)
     assert (found[foreign.reference].evidence.scan.rung, found[here.reference].evidence.scan.rung) == (PULL, USERNS)
-    assert "didn't match Pod's node affinity/selector" in (
-        pathlib.Path(found[foreign.reference].path) / "cluster.json"
-    ).read_text()
+    assert (
+        "didn't match Pod's node affinity/selector"
+        in (pathlib.Path(found[foreign.reference].path) / "cluster.json").read_text()
+    )

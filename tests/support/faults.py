@@ -44,7 +44,7 @@ def stopped(cluster: Cluster, name: str) -> t.Iterator[None]:
 @contextlib.contextmanager
 def halted(digest: str) -> t.Iterator[None]:
     """The scan of the image, halted in its pod as soon as it has begun."""
-    pid = until(lambda: _scanner(digest), "the scan has begun")
+    pid = until(lambda: scanner(digest), "the scan has begun")
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -53,7 +53,7 @@ def halted(digest: str) -> t.Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _scanner(digest: str) -> int:
+def scanner(digest: str) -> int:
     """The main program of the image's scan pod; 0 where there is none."""
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -65,17 +65,23 @@ def _scanner(digest: str) -> int:
 
 def asked(cluster: Cluster, namespace: str, verb: str, resource: str, subresource: str = "") -> list[str]:
     """Names of what the API server's audit log says was done with success in a namespace."""
-    found = []
+    return [
+        str(event["objectRef"].get("name") or "")
+        for event in audited(cluster, namespace)
+        if (event["verb"], event["objectRef"].get("resource")) == (verb, resource)
+        and (event["objectRef"].get("subresource") or "") == subresource
+        and int((event.get("responseStatus") or {}).get("code") or 0) < 300
+        and event["stage"] in ("ResponseComplete", "ResponseStarted")
+    ]
+
+
+def audited(cluster: Cluster, namespace: str) -> t.Iterator[J]:
+    """What the API server's audit log says of a namespace (audit.k8s.io/v1 Event)."""
     for line in (cluster.place.logs / "audit.log").read_text(errors="replace").splitlines():
-        if f'"namespace":"{namespace}"' not in line:
-            continue
-        event = json.loads(line)
-        target = event.get("objectRef") or {}
-        same = (event["verb"], target.get("resource"), target.get("subresource") or "") == (verb, resource, subresource)
-        done = int((event.get("responseStatus") or {}).get("code") or 0) < 300
-        if same and done and event["stage"] in ("ResponseComplete", "ResponseStarted"):
-            found.append(str(target.get("name") or ""))
-    return found
+        if f'"namespace":"{namespace}"' in line:
+            event = json.loads(line)
+            if "objectRef" in event:
+                yield event
 
 
 class Cutter:

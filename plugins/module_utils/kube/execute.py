@@ -74,6 +74,13 @@ class Exec:
             raise KubeError("kube_exec", f"{self._what}: the stream broke off: {error}", 0) from error
 
 
+def _said(error: Exception) -> str:
+    """What the API server gave as its reason for not opening the stream, without the headers around it."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(getattr(error, "resp_body", None) or "")["message"])
+    return str(error)
+
+
 @contextlib.contextmanager
 def run(
     client: Client, namespace: str, pod: str, container: str, command: t.Sequence[str], timeout: float
@@ -93,7 +100,7 @@ def run(
         status = int(getattr(error, "status_code", 0) or 0)
         code = "kube_forbidden" if status == 403 else "kube_exec"
         hint = "; the role needs the verbs create and get of pods/exec" if status == 403 else ""
-        raise KubeError(code, f"{what}: cannot be started: {error}{hint}", status) from error
+        raise KubeError(code, f"{what}: cannot be started: {_said(error)}{hint}", status) from error
     try:
         connection.settimeout(timeout)
         yield Exec(connection, what)

@@ -137,7 +137,8 @@ class ImageScan:
                     self._fetch(state, rung)
                     return
                 except KubeError as error:
-                    if error.code != "kube_exec":
+                    # An API server that has just started knows no roles for a moment.
+                    if error.code not in ("kube_exec", "kube_forbidden"):
                         raise
                     broken += 1
                     if broken > _BROKEN_STREAMS:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bytes of a layer, decompressed by a thread while they are used, both digests checked at the end."""
+"""The bytes of a layer, decompressed and hashed by a thread while they are used, both digests checked at the end."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ class LayerStream:
         else:
             blocks = self._raw(_BLOCK)
             self._plain = self._packed
-        self._hashed = self._plain is self._packed
         self._thread = threading.Thread(target=self._produce, args=(blocks,), daemon=True)
         self._thread.start()
 
@@ -68,8 +67,6 @@ class LayerStream:
         if not block:
             self._waiting.put(b"")
             return b""
-        if not self._hashed:
-            self._plain.update(block)
         self._count += len(block)
         if self._count > self._limit:
             raise ScapError("limit_bytes", f"{self._what} unpacks to more than {self._limit} bytes; it was refused")
@@ -102,6 +99,8 @@ class LayerStream:
             for block in blocks:
                 if self._stop.is_set():
                     return
+                if self._plain is not self._packed:
+                    self._plain.update(block)
                 self._waiting.put(block)
             self._waiting.put(b"")
         except Exception as error:  # handed to the reader, whatever it is
