@@ -15,7 +15,11 @@ import typing as t
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError
-from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_compiled
+from ansible_collections.scap.images.plugins.module_utils.scan import (
+    canary_content,
+    canary_images,
+    kubernetes_compiled,
+)
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import IMAGE_ANNOTATION
@@ -26,10 +30,28 @@ from tests.support import kube, scanning
 
 
 @pytest.mark.parametrize("rung", RUNGS)
+def test_each_rung_sees_all_of_an_image(
+    place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path, rung: str
+) -> None:
+    """The canary image that must fail, whose setgid file has another group, with its own rules."""
+    canary_images.write_archive(str(tmp_path / "images.tar"), "linux/amd64")
+    image = place.pushed(f"oci-archive:{tmp_path}/images.tar:{canary_images.FAIL}", "canary:1")
+    (tmp_path / "canary.xml").write_text(canary_content.stream())
+    settings = dataclasses.replace(
+        settings, datastream=str(tmp_path / "canary.xml"), profile=canary_content.PROFILE, reuse=False
+    )
+    (found,) = place.scan([image], settings, [rung])
+    assert (found.evidence.error, found.evidence.scan.rung) == (None, rung)
+    results = {rule["id"].rpartition("_rule_")[2]: rule["result"] for rule in _rules(found.path)}
+    assert results == canary_content.RULES
+
+
+@pytest.mark.parametrize("rung", RUNGS)
 def test_each_rung_gives_the_same_answer(
     place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path, rung: str
 ) -> None:
-    image = place.pushed(tiny.layout(tmp_path / "tiny"), f"tiny-{rung.replace('_', '-')}:1")
+    source = tiny.layout(tmp_path / "tiny", devices=["dev/zero", "dev/random"])
+    image = place.pushed(source, f"tiny-{rung.replace('_', '-')}:1")
     (found,) = place.scan([image], settings, [rung])
     evidence = found.evidence
     assert evidence.error is None, evidence.error

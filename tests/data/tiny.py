@@ -47,8 +47,12 @@ def layout(
     files: t.Mapping[str, bytes | str] | None = None,
     without: t.Collection[str] = (),
     architecture: str = "amd64",
+    devices: t.Collection[str] = (),
 ) -> str:
-    """The reference of the image, its layout written to `folder`; `files` are added, those of `without` left out."""
+    """The reference of the image, its layout written to `folder`.
+
+    `files` are added, those of `without` left out; `devices` become character devices.
+    """
     layer = io.BytesIO()
     wanted = {name: data for name, data in {**_FILES, **(files or {})}.items() if name not in without}
     with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -61,6 +65,10 @@ def layout(
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o640 if "shadow" in name else 0o755 if "bin/" in name else 0o644
             tar.addfile(entry, io.BytesIO(data))
+        for name in devices:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.devmajor, entry.devminor = tarfile.CHRTYPE, 1, 5
+            tar.addfile(entry)
     layer.seek(0)
     made = Layout(folder)
     made.add_image("tiny", [made.add_layer(layer)], architecture)

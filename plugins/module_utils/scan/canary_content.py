@@ -1,7 +1,7 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What canary images are evaluated with: a data stream of three rules and an OVAL feed of two definitions.
+"""What canary images are evaluated with: a data stream of four rules and an OVAL feed of two definitions.
 
 They need no package manager and no content beside themselves, so every oscap can evaluate them. SCAP 1.2 source data
 stream, XCCDF 1.2, OVAL 5.11, CPE dictionary 2.3.
@@ -10,7 +10,7 @@ stream, XCCDF 1.2, OVAL 5.11, CPE dictionary 2.3.
 from __future__ import annotations
 
 PROFILE = "xccdf_scap.images_profile_canary"
-RULES = {"line": "fail", "setuid": "fail", "release": "pass"}
+RULES = {"line": "fail", "setuid": "fail", "setgid": "fail", "release": "pass"}
 """Short names of the rules, and the answer for the image that must fail; the other passes them all."""
 TRUE = "oval:scap.images:def:11"
 """The definition of the feed that is true of the image that must fail."""
@@ -31,8 +31,9 @@ _OVAL = (
 _TITLES = {
     1: "/etc/canary.conf forbids everything",
     2: "No file is setuid",
-    3: "The release file is there",
-    4: "This is the canary",
+    3: "No file is setgid",
+    4: "The release file is there",
+    5: "This is the canary",
     11: "/etc/canary.conf permits everything",
     12: "/etc/canary.conf permits what nobody wrote",
 }
@@ -58,16 +59,17 @@ def _text(number: int, existence: str, path: str, pattern: str) -> tuple[str, st
     )
 
 
-def _setuid() -> tuple[str, str, str]:
+def _mode(number: int, bit: str) -> tuple[str, str, str]:
     return (
-        '<u:file_test id="oval:scap.images:tst:2" version="1" check="all" comment="setuid"'
-        ' check_existence="none_exist"><u:object object_ref="oval:scap.images:obj:2"/></u:file_test>',
-        '<u:file_object id="oval:scap.images:obj:2" version="1"><u:behaviors recurse="directories"'
+        f'<u:file_test id="oval:scap.images:tst:{number}" version="1" check="all" comment="{bit}"'
+        f' check_existence="none_exist"><u:object object_ref="oval:scap.images:obj:{number}"/></u:file_test>',
+        f'<u:file_object id="oval:scap.images:obj:{number}" version="1"><u:behaviors recurse="directories"'
         ' recurse_direction="down" max_depth="-1" recurse_file_system="local"/><u:path>/</u:path>'
         '<u:filename operation="pattern match">^.*$</u:filename><oval:filter xmlns:oval='
-        '"http://oval.mitre.org/XMLSchema/oval-definitions-5" action="include">oval:scap.images:ste:2</oval:filter>'
-        "</u:file_object>",
-        '<u:file_state id="oval:scap.images:ste:2" version="1"><u:suid datatype="boolean">true</u:suid></u:file_state>',
+        f'"http://oval.mitre.org/XMLSchema/oval-definitions-5" action="include">oval:scap.images:ste:{number}'
+        "</oval:filter></u:file_object>",
+        f'<u:file_state id="oval:scap.images:ste:{number}" version="1"><u:{bit} datatype="boolean">true</u:{bit}>'
+        "</u:file_state>",
     )
 
 
@@ -82,16 +84,16 @@ def feed() -> str:
 
 def _rules_oval() -> str:
     line = _text(1, "none_exist", "/etc/canary.conf", "^PermitEverything yes$")
-    release = _text(3, "at_least_one_exists", "/etc/os-release", "^ID=scap-images-canary$")
-    setuid = _setuid()
-    definitions = "".join(_definition(number, "compliance") for number in (1, 2, 3))
-    tests, objects = line[0] + setuid[0] + release[0], line[1] + setuid[1] + release[1]
-    return _OVAL.format(definitions=definitions, tests=tests, objects=objects, states=setuid[2])
+    release = _text(4, "at_least_one_exists", "/etc/os-release", "^ID=scap-images-canary$")
+    setuid, setgid = _mode(2, "suid"), _mode(3, "sgid")
+    definitions = "".join(_definition(number, "compliance") for number in range(1, len(RULES) + 1))
+    tests, objects = ("".join(part[place] for part in (line, setuid, setgid, release)) for place in (0, 1))
+    return _OVAL.format(definitions=definitions, tests=tests, objects=objects, states=setuid[2] + setgid[2])
 
 
 def _cpe_oval() -> str:
-    there = _text(4, "at_least_one_exists", "/etc/os-release", "^ID=scap-images-canary$")
-    text = _OVAL.format(definitions=_definition(4, "inventory"), tests=there[0], objects=there[1], states="")
+    there = _text(5, "at_least_one_exists", "/etc/os-release", "^ID=scap-images-canary$")
+    text = _OVAL.format(definitions=_definition(5, "inventory"), tests=there[0], objects=there[1], states="")
     return text.replace("<states></states>", "")
 
 
@@ -115,7 +117,7 @@ def _dictionary() -> str:
     return (
         '<cpe-list xmlns="http://cpe.mitre.org/dictionary/2.0"><cpe-item name="' + CPE + '">'
         '<title xml:lang="en-us">canary</title><check system="http://oval.mitre.org/XMLSchema/oval-definitions-5"'
-        ' href="cpe.xml">oval:scap.images:def:4</check></cpe-item></cpe-list>'
+        ' href="cpe.xml">oval:scap.images:def:5</check></cpe-item></cpe-list>'
     )
 
 

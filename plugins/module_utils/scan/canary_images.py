@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import stat
 import tarfile
 import typing as t
 
@@ -22,10 +23,12 @@ _FILES = {
     "lib/apk/db/installed": b"P:canary\nV:1-r0\nA:noarch\n\n",
 }
 _DIFFERENT = {
-    FAIL: (b"PermitEverything yes\n", 0o4755),
+    FAIL: (b"PermitEverything yes\n", 0o6755),
     PASS: (b"PermitEverything no\n", 0o755),
 }
 """Tag to the text of etc/canary.conf and the mode of usr/bin/canary."""
+_GROUP = 42
+"""Of what is setgid: a scanner that may not keep the bit for groups that are not its own loses it."""
 _TYPE = "application/vnd.oci.image"
 
 
@@ -72,7 +75,7 @@ def _tar(files: t.Iterable[tuple[str, bytes, int]], folders: t.Iterable[str] = (
             tar.addfile(entry)
         for name, data, mode in files:
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), mode
+            entry.size, entry.mode, entry.gid = len(data), mode, _GROUP if mode & stat.S_ISGID else 0
             tar.addfile(entry, io.BytesIO(data))
     return stream.getvalue()
 

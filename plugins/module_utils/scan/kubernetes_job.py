@@ -25,10 +25,11 @@ ZIPAPP = "scanner.pyz"
 
 CAPABILITIES: dict[str, list[str]] = {
     USERNS: ["SYS_ADMIN", "SYS_CHROOT", "DAC_OVERRIDE"],
-    COPY: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER"],
-    PULL: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER"],
+    COPY: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER", "FSETID"],
+    PULL: ["SYS_CHROOT", "DAC_OVERRIDE", "CHOWN", "FOWNER", "FSETID"],
 }
-"""All that a rung's container keeps. SYS_ADMIN of the first is good in the pod's own user namespace alone."""
+"""All that a rung's container keeps. SYS_ADMIN of the first is good in the pod's own user namespace alone. Without
+FSETID a copied file of another group loses its setgid bit, and the rule that looks for it would pass."""
 
 _LOST_PODS = 3
 """Pods that a Job may lose by deletion; evictions are not counted."""

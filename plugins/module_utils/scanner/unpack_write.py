@@ -13,6 +13,7 @@ import struct
 import tempfile
 import typing as t
 
+from ..model import ScapError
 from .unpack_folders import Folders
 from .unpack_paths import Paths
 from .unpack_tar import DIRECTORY, FILE, LINK, SYMLINK, Entry, TarStream
@@ -26,6 +27,7 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _META = struct.Struct("<HIIqI")
 _CAPABILITY = "security.capability"
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 _IN_MEMORY = 1 << 20
 _PATH_MAX = 4096
 _LAST_TIME = (1 << 63) - 1
@@ -168,6 +170,12 @@ class Writer:
         if self._owns:
             os.fchown(handle, uid, gid)
         os.fchmod(handle, mode)
+        if mode & _SET_ID and os.fstat(handle).st_mode & _SET_ID != mode & _SET_ID:
+            raise ScapError(
+                "capability_missing",
+                "a file's setgid bit is lost here, so a rule that looks for it would pass; give the scanner the "
+                "capability FSETID",
+            )
         when = _time(mtime)
         os.utime(handle, ns=(when, when))
 
