@@ -332,7 +332,7 @@ from ..module_utils.discovery.checkpoint import Checkpoints
 from ..module_utils.discovery.discover import FLEET, Discovery, Wish, discover
 from ..module_utils.discovery.durations import seconds
 from ..module_utils.discovery.interface import Setting
-from ..module_utils.discovery.output import row, write_rows
+from ..module_utils.discovery.output import copy_rows, row, write_rows
 from ..module_utils.discovery.registries import Registries
 from ..module_utils.discovery.selection import Selection
 from ..module_utils.kube import auth
@@ -411,7 +411,8 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         answer["path"] = os.path.abspath(params["dest"])
         whole = folder and not check_mode and len(found.images) == found.summary["images"]
         fleet = os.path.join(folder, FLEET) if folder and whole else ""
-        written = write_rows(answer["path"], map(row, found.images), check_mode, same_as=fleet)
+        rows = map(row, found.images)
+        written = copy_rows(fleet, answer["path"]) if fleet else write_rows(answer["path"], rows, check_mode)
         answer["changed"] = answer["changed"] or written
     if not params["dest"] or check_mode:
         answer["images"] = [row(image) for image in found.images]

@@ -158,7 +158,7 @@ options:
     default: scap-images
   scanner_image:
     description:
-      - The image that the scan pods run, made from one of the Containerfiles in C(examples/scanner-image). Name it by
+      - The image that the scan pods run, as the role C(scap.images.scanner_image) builds it. Name it by
         its digest, so that a repeated run knows what was scanned with what. Needed with O(executor=kubernetes).
     type: str
   rungs:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import json
 import os
 import pathlib
@@ -61,17 +60,15 @@ def _single(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:
     plain = image.reference.replace(place.cluster.place.pod_registry, place.cluster.registry, 1)
     settings = _settings(folder / "single", reuse=False)
     place.scan([image], settings)  # the content is there and known to be valid, the node has the image
-    seconds: dict[str, list[float]] = {name: [] for name in ("bare", "copy", *RUNGS, "whole")}
+    seconds: dict[str, list[float]] = {name: [] for name in ("bare", "copy", *RUNGS)}
     for _round in range(ROUNDS):
         seconds["bare"].append(timed(lambda: bare(plain, folder / "bare")))
         unpack(plain, folder / "bare")
         seconds["copy"].append(timed(lambda: _copy(folder / "bare")))
         shutil.rmtree(folder / "bare")
         for rung in RUNGS:
-            whole, running, oscap = _one(place, image, settings, rung)
+            running, oscap = _one(place, image, settings, rung)
             seconds[rung].append(running if rung == PULL else running - oscap)
-            if rung == PULL:
-                seconds["whole"].append(whole)
     best = {name: min(times) for name, times in seconds.items()}
     what = "one image in the cluster, from its pod's start to the evidence"
     return [
@@ -83,7 +80,6 @@ def _single(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:
             "unit": "s",
         },
         {"name": f"{what}, {PULL}", "value": best[PULL], "peer": best["bare"], "goal": 1.25, "unit": "s"},
-        {"name": f"the same with the pod's start, {PULL}", "value": best["whole"], "peer": best["bare"], "unit": "s"},
     ]
 
 
@@ -91,35 +87,27 @@ def _copy(folder: pathlib.Path) -> None:
     subprocess.run(["cp", "-a", f"{folder}/root", f"{folder}/copy"], check=True)
 
 
-def _one(place: scanning.Scanning, image: Image, settings: Settings, rung: str) -> tuple[float, float, float]:
-    """Seconds from the Job's creation and from the start of the pod's program to the evidence; those of oscap."""
+def _one(place: scanning.Scanning, image: Image, settings: Settings, rung: str) -> tuple[float, float]:
+    """Seconds from the start of the pod's program to the evidence, and those of oscap."""
     executor = place.executor([rung])
+    pods = place.cluster.place.data / "kubelet" / "pods"
+    kube.until(lambda: not list(pods.glob("*/volumes/kubernetes.io~empty-dir/work")), "what ran before is removed")
+    os.sync()
     for outcome in executor.scan([image], settings):
-        evidence, _path = accept(outcome, settings, executor.name)
-        ended, wall = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
+        evidence, path = accept(outcome, settings, executor.name)
+        ended = time.clock_gettime(time.CLOCK_BOOTTIME)
         if evidence.error is not None or evidence.scan.rung != rung:
             raise AssertionError(evidence)
         fields = pathlib.Path(f"/proc/{faults.scanner(image.digest)}/stat").read_text().rpartition(")")[2].split()
         running = ended - int(fields[19]) / _TICKS
-        return wall - _created(place), running, _oscap_seconds(place)
-    raise AssertionError("nothing was scanned")
+        oscap = _oscap_seconds(place, path)
+    return running, oscap
 
 
-def _created(place: scanning.Scanning) -> float:
-    """When the API server was asked for the latest Job; seconds since 1970."""
-    return max(
-        datetime.datetime.fromisoformat(event["requestReceivedTimestamp"].replace("Z", "+00:00")).timestamp()
-        for event in faults.audited(place.cluster, place.namespace)
-        if (event["verb"], event["objectRef"]["resource"]) == ("create", "jobs")
-    )
-
-
-def _oscap_seconds(place: scanning.Scanning) -> float:
-    """What the scanner says of its evaluation of the profile, in the log of the one pod that is there."""
-    (pod,) = (
-        item for item in place.cluster.admin.get(place.pods)["items"] if not item["metadata"].get("deletionTimestamp")
-    )
-    log = place.cluster.admin.request("GET", f"{place.pods}/{pod['metadata']['name']}/log").data.decode()
+def _oscap_seconds(place: scanning.Scanning, evidence: str) -> float:
+    """What the scanner says of its evaluation of the profile, in the log of the pod that holds the evidence."""
+    pod = json.loads((pathlib.Path(evidence) / "cluster.json").read_text())["pod"]
+    log = place.cluster.admin.request("GET", f"{place.pods}/{pod}/log").data.decode()
     steps = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     at = {str(step.get("step")).partition(":")[0]: float(step["seconds"]) for step in steps if "step" in step}
     return at["evaluated xccdf"] - at["probed"]
@@ -131,7 +119,7 @@ def _many(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:
     images = [place.pushed(reference, f"bench-many-{number}:1") for number, reference in enumerate(references)]
     plain = [it.reference.replace(place.cluster.place.pod_registry, place.cluster.registry, 1) for it in images[:LOOP]]
     loop = timed(lambda: bare_loop(plain, folder / "bare")) / LOOP
-    found = _controlled(place, _settings(folder / "many"), images)
+    found = _controlled(place, _settings(folder / "many-evidence"), images)
     what = f"{MANY} images of one base on a node"
     return [
         {
@@ -155,7 +143,7 @@ def _short(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:
         images.append(place.pushed(source, f"bench-short-{number}:1"))
         shutil.rmtree(folder / "tiny")
     third = SHORT // 3
-    settings = _settings(folder / "short")
+    settings = _settings(folder / "short-evidence")
     parts = []
     for start in (0, third, 2 * third):
         before = _database(place)

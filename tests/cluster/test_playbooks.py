@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import typing as t
 
@@ -19,23 +18,10 @@ from ansible_collections.scap.images.plugins.module_utils.kube.errors import Kub
 
 from tests.data import tiny
 from tests.support import kube, receivers, scanner_image
+from tests.support.plays import play
 from tests.support.trees import snapshot
 
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
-
-
-def _play(name: str, folder: pathlib.Path, variables: t.Mapping[str, t.Any], *options: str) -> str:
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(kube.ROOT / "build" / "dev"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-    }
-    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), name, *options]
-    argv += ["--extra-vars", json.dumps(dict(variables))]
-    done = subprocess.run(argv, env=environment, cwd=folder, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def _job(folder: pathlib.Path, access: t.Mapping[str, str], survey: t.Mapping[str, str]) -> ansible_runner.Runner:
@@ -72,7 +58,7 @@ def _night(folder: pathlib.Path, scap_dir: pathlib.Path, variables: t.Mapping[st
         night = {**variables, **hooks, **people, "fleet_dir": str(scap_dir), "fleet_stage": variables["scap_stage"]}
         night["fleet_hooks"] = str(kube.ROOT / "examples" / "hooks")
         evidence = snapshot(scap_dir / "evidence")
-        said = _play(str(kube.ROOT / "examples" / "nightly" / "fleet.yml"), folder, night)
+        said = play(str(kube.ROOT / "examples" / "nightly" / "fleet.yml"), folder, night)
         assert snapshot(scap_dir / "evidence") == evidence
     assert "report: " in said
     assert ["Subject: 1 of 1 images may not run" in mail for mail in mails] == [True]
@@ -114,8 +100,8 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         "scap_fail_on": "error, non_compliant",
     }
     try:
-        _play("scap.images.setup", tmp_path, base)
-        said = _play("scap.images.scan", tmp_path, {**base, **survey}, "--check")
+        play("scap.images.setup", tmp_path, base)
+        said = play("scap.images.scan", tmp_path, {**base, **survey}, "--check")
         assert "1 of 1 images would be scanned" in said
         assert f"{reference} by image_volume_userns" in said
         assert not scap_dir.exists()
@@ -145,11 +131,11 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         with cluster.namespace() as namespace, pytest.raises(KubeError, match="is marked non_compliant"):
             _try(cluster, namespace, reference)
     finally:
-        _play("scap.images.teardown", tmp_path, base)
+        play("scap.images.teardown", tmp_path, base)
     with cluster.namespace() as namespace:
         kube.until(lambda: _try(cluster, namespace, reference), "the image may run again")
     assert _left(cluster) == []
-    _play("scap.images.teardown", tmp_path, base)
+    play("scap.images.teardown", tmp_path, base)
 
 
 def _try(cluster: kube.Cluster, namespace: str, image: str) -> bool:

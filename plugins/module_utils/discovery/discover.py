@@ -18,7 +18,7 @@ from . import sources
 from .catalog import Catalog
 from .difference import Before, difference
 from .interface import Setting, Source
-from .output import row, write_rows
+from .output import are_rows, row, write_rows
 from .pullsecrets import PullSecrets
 from .resolve import Resolver
 from .scope import Scope, ordered
@@ -79,8 +79,9 @@ def _discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disc
     excluded: list[Skipped] = []
     fleet = ordered(list(split(catalog.images(), selector, excluded)), wish.priority)
     path = os.path.join(wish.dir, FLEET) if wish.dir else None
-    changes = difference(Before(path), fleet)
-    changed = write_rows(path, map(row, fleet), wish.dry_run) if path else False
+    unchanged = path is not None and are_rows(path, map(row, fleet))
+    changes = difference(Before(None), ()) if unchanged else difference(Before(path), fleet)
+    changed = path is not None and not unchanged and write_rows(path, map(row, fleet), wish.dry_run)
     images = [image for image in fleet if scope.wants(image)]
     everything = _distinct(skipped + excluded)
     summary = {

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import shutil
-import tempfile
 import typing as t
 
-from ..files import sync_folder, write_jsonl
+from ..files import dumps, whole
 from ..model import Image, J
 
 
@@ -20,24 +20,43 @@ def row(image: Image) -> J:
     return {**vars(image), "workloads": [vars(place) for place in image.workloads]}
 
 
-def write_rows(path: str, rows: t.Iterable[J], dry_run: bool, same_as: str = "") -> bool:
-    """Write JSON Lines whole; whether they are (or, in a dry run, would be) others than before.
-
-    `same_as`: a file that holds these rows already.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    if not dry_run:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".rows-", dir=None if dry_run else folder) as beside:
-        fresh = os.path.join(beside, "rows")
-        if same_as:
-            shutil.copyfile(same_as, fresh)
-            os.chmod(fresh, 0o600)
-        else:
-            write_jsonl(fresh, rows)
-        if os.path.isfile(path) and filecmp.cmp(fresh, path, shallow=False):
+def write_rows(path: str, rows: t.Iterable[J], dry_run: bool) -> bool:
+    """Write JSON Lines whole; whether they are (or, in a dry run, would be) others than before."""
+    lines = (dumps(entry) + b"\n" for entry in rows)
+    with contextlib.ExitStack() as stack:
+        old: t.BinaryIO | None = stack.enter_context(open(path, "rb")) if os.path.isfile(path) else None
+        same, different = 0, b""
+        for line in lines:
+            if old is None or old.read(len(line)) != line:
+                different = line
+                break
+            same += len(line)
+        if old is not None and not different and not old.read(1):
             return False
         if not dry_run:
-            os.replace(fresh, path)
-            sync_folder(folder)
+            target = stack.enter_context(_replaced(path))
+            if old is not None:
+                old.seek(0)
+                target.write(old.read(same))
+            target.write(different)
+            target.writelines(lines)
     return True
+
+
+def copy_rows(source: str, path: str) -> bool:
+    """Let `path` hold what `source` does; whether it held something else before."""
+    if os.path.isfile(path) and filecmp.cmp(source, path, shallow=False):
+        return False
+    with open(source, "rb") as stream, _replaced(path) as target:
+        shutil.copyfileobj(stream, target)
+    return True
+
+
+def are_rows(path: str, rows: t.Iterable[J]) -> bool:
+    """Whether the file holds these rows and no others."""
+    return os.path.isfile(path) and not write_rows(path, rows, dry_run=True)
+
+
+def _replaced(path: str) -> t.ContextManager[t.BinaryIO]:
+    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+    return whole(path)

@@ -42,8 +42,8 @@ def check(client: Client, options: PodOptions, timeout: float) -> None:
     if missing:
         raise ScapError(
             "scanner_image",
-            f"the scanner image {options.image} lacks {', '.join(missing)}; build it from one of the Containerfiles in "
-            "examples/scanner-image",
+            f"the scanner image {options.image} lacks {', '.join(missing)}; build it with the "
+            "playbook scap.images.scanner_image",
         )
 
 

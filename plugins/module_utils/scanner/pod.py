@@ -66,6 +66,8 @@ def main(argv: t.Sequence[str]) -> int:
     except ScapError as error:
         answer = {"problem": error.message, "code": error.code}
     write_json(READY, answer)
+    if spec.get("rung") != USERNS:  # where it is the image volume itself
+        shutil.rmtree(f"{WORK}/root", ignore_errors=True)
     return _wait(time.monotonic() + field(spec, "deadline", int))
 
 
@@ -102,8 +104,6 @@ def _scan(spec: J) -> J:
     problem = read_json(os.path.join(answer["staging"], "evidence.json")).get("error")
     if problem and killed_for_memory():
         raise ScapError("out_of_memory", field(problem, "message", str))
-    if rung != USERNS:
-        shutil.rmtree(f"{WORK}/root", ignore_errors=True)
     _pack(answer["staging"], cache, known)
     return {"key": answer["key"], "size": os.path.getsize(ARCHIVE), "sha256": sha256_file(ARCHIVE)}
 
