@@ -35,6 +35,9 @@ options:
       - C(oci) reads the OCI layouts, OCI archives and docker archives (C(*.tar)) at C(path), a folder or one of them.
       - C(store) reads a local containers storage. C(root) is its graphroot, by default that of the user.
       - C(list) takes the references in C(images).
+      - C(discovered) takes the images that another discovery left in the file C(path), its C(images.jsonl). With
+        C(cluster) the namespaces of their workloads are called CLUSTER/NAMESPACE from here on, in policies and reports
+        too.
     type: list
     elements: dict
     required: true

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ..model import ScapError
+from .discovered import Discovered
 from .interface import Setting, Source, checked
 from .listed import Listed
 from .nodes import Nodes
@@ -17,7 +18,7 @@ from .registry import Registry
 from .store import Store
 from .workloads import Workloads
 
-SOURCES: tuple[type[Source], ...] = (OpenShift, Workloads, Nodes, Registry, Oci, Store, Listed)
+SOURCES: tuple[type[Source], ...] = (OpenShift, Workloads, Nodes, Registry, Oci, Store, Listed, Discovered)
 
 
 def build(mappings: t.Sequence[t.Any], setting: Setting) -> list[Source]:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Verdicts as OpenReports objects (openreports.io/v1alpha1), one List that `kubectl apply --server-side` takes.
 
-A Report in each namespace where an image runs or is named; a ClusterReport of the images that nothing there names.
+A Report in each namespace where an image runs or is named; a ClusterReport of the images that nothing there names,
+those of other clusters (namespaces called CLUSTER/NAMESPACE) among them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _pieces(fleet: Fleet) -> t.Iterator[str]:
     """Namespace by namespace, so that no more than one object is held."""
     spaces: dict[str, set[int]] = collections.defaultdict(set)
     for place, verdict in enumerate(fleet.verdicts()):
-        for namespace in {workload.namespace for workload in _workloads(fleet, verdict)} or {""}:
+        for namespace in {place.namespace for place in _workloads(fleet, verdict)} or {""}:
             spaces[namespace].add(place)
     results: dict[str, list[J]] = collections.defaultdict(list)
     parts: collections.Counter[str] = collections.Counter()
@@ -64,7 +65,8 @@ def _pieces(fleet: Fleet) -> t.Iterator[str]:
 
 def _workloads(fleet: Fleet, verdict: Verdict) -> t.Sequence[Workload]:
     image = fleet.images.get(verdict.image.digest)
-    return image.workloads if image is not None else ()
+    places = image.workloads if image is not None else ()
+    return [place for place in places if "/" not in place.namespace]
 
 
 def _object(namespace: str, part: int, results: t.Sequence[J]) -> J:
