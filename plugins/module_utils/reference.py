@@ -16,6 +16,7 @@ import re
 from .model import ScapError, is_digest
 
 TRANSPORTS = ("docker", "oci", "oci-archive", "docker-archive", "containers-storage")
+_WITH_TRANSPORT = ("docker://", *(f"{name}:" for name in TRANSPORTS[1:]))
 
 # The grammar of github.com/distribution/reference.
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -90,11 +91,14 @@ def parse(text: str) -> Reference:
 
 def normalise(text: str) -> str:
     """The reference as records carry it: what was written, `docker://` before it where the transport was left out."""
+    parse(text)
+    return with_transport(text)
+
+
+def with_transport(text: str) -> str:
+    """`normalise` of what is known to be a reference."""
     stripped = text.strip()
-    parse(stripped)
-    if stripped.startswith(("docker://", *(f"{name}:" for name in TRANSPORTS[1:]))):
-        return stripped
-    return f"docker://{stripped}"
+    return stripped if stripped.startswith(_WITH_TRANSPORT) else f"docker://{stripped}"
 
 
 def _looks_like_host(host: str) -> bool:

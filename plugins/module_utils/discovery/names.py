@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from ..model import ScapError, is_digest
-from ..reference import normalise, parse
+from ..reference import normalise, parse, with_transport
 
 CACHED = 16_384
 """Distinct references that are remembered."""
@@ -18,8 +18,7 @@ CACHED = 16_384
 def named(image: str) -> tuple[str, str, str]:
     """The reference, its digest, and the problem where it is no reference."""
     try:
-        reference = normalise(image)
-        return reference, parse(reference).digest, ""
+        return with_transport(image), parse(image).digest, ""
     except ScapError as error:
         return "", "", error.message
 
