@@ -14,6 +14,8 @@ author:
 description:
   - Writes the report on the verdicts that M(scap.images.scap_result) left in O(dir).
   - The pages work offline, need no script (but filter with one), print, and follow the reader's light or dark setting.
+extends_documentation_fragment:
+  - scap.images.kube_auth
 options:
   dir:
     description:
@@ -28,7 +30,7 @@ options:
       - V(csv) is C(findings.csv), V(junit) C(junit.xml), V(sarif) C(results.sarif) (SARIF 2.1.0), V(cyclonedx)
         C(vex.cdx.json) (CycloneDX 1.5 VEX), V(prometheus) C(scap_images.prom) for the node exporter's textfile
         collector, V(gitlab) C(gl-container-scanning-report.json), V(openreports) C(openreports.json) (Report objects of
-        openreports.io/v1alpha1, which C(kubectl apply --server-side -f) brings into a cluster that has that API).
+        openreports.io/v1alpha1, which O(apply) brings into a cluster that has that API).
     type: list
     elements: str
     choices: [csv, cyclonedx, gitlab, html, junit, openreports, prometheus, sarif]
@@ -37,6 +39,12 @@ options:
     description:
       - The folder of the report. C(report) in O(dir) where it is left out.
     type: path
+  apply:
+    description:
+      - Make the cluster hold the objects of C(openreports.json), which O(formats) must name, and remove those of an
+        earlier report that it no longer has. Objects of others are left alone. The other formats need no cluster.
+    type: bool
+    default: false
   digests:
     description:
       - The images of RV(table); all of them where it is left out. The report always has all.
@@ -58,6 +66,7 @@ attributes:
     support: full
 requirements:
   - python >= 3.9
+  - kubernetes, with O(apply)
 seealso:
   - module: scap.images.scap_result
 """
@@ -90,6 +99,14 @@ files:
   returned: always
   type: int
   sample: 4
+applied:
+  description: The objects that O(apply) made, changed or removed. In check mode, where the file of the objects would be
+    another one, its name alone.
+  returned: with O(apply)
+  type: list
+  elements: str
+  sample:
+    - Report shop/scap-images-0
 table:
   description: One line an image for a terminal, with a heading; the worst 50.
   returned: always
@@ -112,10 +129,15 @@ summary:
 """
 
 import os
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.kube import auth
+from ..module_utils.kube.client import connect
+from ..module_utils.marking import openreports
 from ..module_utils.model import J, RecordError, ScapError
+from ..module_utils.reporting.openreports import FILE, OpenReports
 from ..module_utils.reporting.run import FORMATS, counts, table, write_reports
 from ..module_utils.reporting.summary import Summary
 from ..module_utils.store import VERDICTS
@@ -124,7 +146,9 @@ from ..module_utils.store import VERDICTS
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **auth.OPTIONS,
             "dir": {"type": "path", "required": True},
+            "apply": {"type": "bool", "default": False},
             "formats": {"type": "list", "elements": "str", "choices": sorted(FORMATS), "default": ["html"]},
             "dest": {"type": "path"},
             "digests": {"type": "list", "elements": "str"},
@@ -132,6 +156,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
+        module.no_log_values.update(auth.secrets(module.params))
         module.exit_json(**run(module.params, module.check_mode))
     except (ScapError, RecordError) as error:
         module.fail_json(msg=str(error))
@@ -143,19 +168,34 @@ def run(params: J, check_mode: bool) -> J:
     """What the module returns; raises ScapError, RecordError or OSError where there is nothing to report."""
     folder = os.path.abspath(params["dir"])
     dest = os.path.abspath(params["dest"]) if params["dest"] else ""
+    if params["apply"] and OpenReports.name not in params["formats"]:
+        raise ScapError("apply_nothing", "apply needs the format openreports; add it to formats")
     if check_mode and not os.path.exists(os.path.join(folder, VERDICTS)):
         return {"changed": True, "index": "", "paths": {}, "files": 0, "table": [], "summary": counts(Summary())}
     written = write_reports(folder, params["formats"], dest, check_mode)
     wanted = params["digests"]
     rows = [row for row in written.summary.rows if wanted is None or row.digest in wanted or not row.digest]
+    applied = []
+    if params["apply"]:
+        unwritten = check_mode and bool(written.changed)
+        applied = [FILE] if unwritten else _apply(params, written.paths, check_mode)
     return {
-        "changed": bool(written.changed),
+        "changed": bool(written.changed or applied),
+        **({"applied": applied} if params["apply"] else {}),
         "index": written.paths.get("html") or next(iter(written.paths.values()), ""),
         "paths": written.paths,
         "files": len(written.changed),
         "table": table(rows),
         "summary": counts(written.summary),
     }
+
+
+def _apply(params: J, paths: t.Mapping[str, str], check_mode: bool) -> list[str]:
+    client = connect(params)
+    try:
+        return openreports.put(client, paths[OpenReports.name], check_mode)
+    finally:
+        client.close()
 
 
 if __name__ == "__main__":

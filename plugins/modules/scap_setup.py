@@ -15,7 +15,8 @@ description:
   - Applies the custom resource definitions, namespaces, roles, admission policies and bindings that the other modules
     rely on, by server-side apply; no other collection is needed.
   - O(state=absent) removes bindings and policies first, then everything else, with all C(ImageScan) and
-    C(DeniedImages) objects. Annotations of OpenShift Images are lifted by M(scap.images.image_annotate).
+    C(DeniedImages) objects, and the Report objects of M(scap.images.scap_report). Annotations of OpenShift Images are
+    lifted by M(scap.images.image_annotate).
   - The policies never match the cluster's own namespaces, so no mark can stop the cluster or the policies' removal.
 extends_documentation_fragment:
   - scap.images.kube_auth
@@ -119,7 +120,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.kube import auth
 from ..module_utils.kube.client import Client, connect
-from ..module_utils.marking import inputs
+from ..module_utils.marking import inputs, openreports
 from ..module_utils.marking.install import install, merged, remove, system_namespaces
 from ..module_utils.marking.manifests import manifests as marking_manifests
 from ..module_utils.marking.names import NAMESPACE
@@ -176,6 +177,8 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         found = merged(manifest for name in params["components"] for manifest in COMPONENTS[name](client, params))
         act = install if params["state"] == "present" else remove
         objects = act(client, found, check_mode, float(params["timeout"]))
+        if params["state"] == "absent":
+            objects += openreports.remove(client, check_mode)
         if params["scanner_image"] and params["state"] == "present" and not check_mode:
             pods = PodOptions(params["namespace"], params["scanner_image"], pull_secret=params["pull_secret"])
             kubernetes_check.check(client, pods, float(params["timeout"]))

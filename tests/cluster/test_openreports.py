@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import pathlib
 import typing as t
 
+import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import write_jsonl
-from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
-from ansible_collections.scap.images.plugins.module_utils.model import Image, Workload, to_json
+from ansible_collections.scap.images.plugins.module_utils.marking import openreports
+from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError, Workload, to_json
 from ansible_collections.scap.images.plugins.module_utils.policy.run import judge_folder, load_grounds
-from ansible_collections.scap.images.plugins.module_utils.reporting.run import write_reports
+from ansible_collections.scap.images.plugins.modules import scap_report
 
 from tests.support import kube
 from tests.support.fleet import evidence, results, rule, store
@@ -91,14 +91,18 @@ def test_the_api_server_takes_every_object(cluster: kube.Cluster, tmp_path: path
                 where = [Workload("Deployment", namespace, name, "main", True)]
                 images.append(Image(found.reference, found.digest, "linux/amd64", [found.reference], workloads=where))
             write_jsonl(str(tmp_path / "images.jsonl"), map(to_json, images))
-            path = write_reports(str(tmp_path), ["openreports"]).paths["openreports"]
             paths = {
                 "Report": f"/apis/openreports.io/v1alpha1/namespaces/{namespace}/reports",
                 "ClusterReport": "/apis/openreports.io/v1alpha1/clusterreports",
             }
-            for body in json.loads(pathlib.Path(path).read_text())["items"]:
-                where_to = f"{paths[body['kind']]}/{body['metadata']['name']}"
-                taken = kube.until(functools.partial(_apply, cluster, where_to, body), "the API is served")
+            for path in paths.values():
+                kube.until(lambda path=path: cluster.exists(path), "the API is served")
+            other = {"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "metadata": {"name": "of-another-tool"}}
+            cluster.admin.create(paths["Report"], other)
+            answer = _report(cluster, tmp_path)
+            assert sorted(answer["applied"]) == ["ClusterReport scap-images-0", f"Report {namespace}/scap-images-0"]
+            for body in json.loads(pathlib.Path(answer["paths"]["openreports"]).read_text())["items"]:
+                taken = cluster.admin.get(f"{paths[body['kind']]}/{body['metadata']['name']}")
                 assert {key: taken[key] for key in body if key != "metadata"} == {
                     key: body[key] for key in body if key != "metadata"
                 }
@@ -110,16 +114,42 @@ def test_the_api_server_takes_every_object(cluster: kube.Cluster, tmp_path: path
             assert failed["resources"] == [{"kind": "Deployment", "namespace": namespace, "name": "web"}]
             (rest,) = cluster.admin.get(paths["ClusterReport"], ours)["items"]
             assert rest["summary"]["error"] == 1
+            again = _report(cluster, tmp_path)
+            assert (again["changed"], again["applied"]) == (False, [])
+            write_jsonl(str(tmp_path / "images.jsonl"), [])
+            assert _report(cluster, tmp_path, check=True)["applied"] == ["openreports.json"]
+            assert cluster.admin.get(paths["Report"], ours)["items"] == [report]
+            gone = _report(cluster, tmp_path)["applied"]
+            assert gone == ["ClusterReport scap-images-0", f"Report {namespace}/scap-images-0"]
+            assert openreports.remove(cluster.admin) == ["ClusterReport scap-images-0"]
+            assert [item["metadata"]["name"] for item in cluster.admin.get(paths["Report"])["items"]] == [
+                "of-another-tool"
+            ]
+            with pytest.raises(ScapError) as refused:
+                scap_report.run(_params(tmp_path, **cluster.access("default", namespace)), False)
+            assert "openreports.io" in refused.value.message
+            assert "forbidden" in refused.value.code
     finally:
         for plural in ("reports", "clusterreports"):
             cluster.admin.delete(f"{CRDS}/{plural}.openreports.io")
+            kube.until(lambda plural=plural: not cluster.exists(f"{openreports.API}/{plural}"), "the API is gone")
 
 
-def _apply(cluster: kube.Cluster, path: str, body: dict[str, t.Any]) -> dict[str, t.Any] | None:
-    """The object as the server keeps it; None while it does not serve the API yet."""
-    try:
-        return cluster.admin.apply(path, body)
-    except KubeError as error:
-        if error.status != 404:
-            raise
-        return None
+def _params(folder: pathlib.Path, **more: t.Any) -> dict[str, t.Any]:
+    known = {"dir": str(folder), "formats": ["openreports"], "dest": None, "digests": None, "apply": True}
+    return {**known, **more}
+
+
+def _report(cluster: kube.Cluster, folder: pathlib.Path, check: bool = False) -> dict[str, t.Any]:
+    """What the module answers."""
+    return scap_report.run(_params(folder, kubeconfig=cluster.kubeconfig), check)
+
+
+def test_a_cluster_without_the_api_says_so(cluster: kube.Cluster, tmp_path: pathlib.Path) -> None:
+    store(tmp_path, evidence("web"), results(rule("telnet")))
+    judge_folder(str(tmp_path), load_grounds([], []), write=True, keep=0)
+    with pytest.raises(ScapError, match="install the CRDs of OpenReports"):
+        _report(cluster, tmp_path)
+    assert openreports.remove(cluster.admin) == []
+    with pytest.raises(ScapError, match="add it to formats"):
+        scap_report.run(_params(tmp_path, formats=["csv"]), False)

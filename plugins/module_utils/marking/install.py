@@ -83,7 +83,7 @@ def install(client: Client, manifests: t.Sequence[J], check: bool = False, timeo
             if not (check and error.status == 404):  # its namespace would be created by this very run
                 raise
             after = manifest
-        if _content(before) != _content(after):
+        if content(before) != content(after):
             changed.append(title(manifest))
         if manifest["kind"] == _CRD:
             served.append(manifest)
@@ -138,7 +138,7 @@ def _established(client: Client, crd: J) -> bool:
     return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
 
 
-def _content(data: J) -> J:
+def content(data: J) -> J:
     """An object without what the server keeps for itself."""
     metadata = {key: value for key, value in (data.get("metadata") or {}).items() if key not in _OWN_METADATA}
     return {**{key: value for key, value in data.items() if key != "status"}, "metadata": metadata}

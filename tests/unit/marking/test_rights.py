@@ -46,6 +46,9 @@ def _explained() -> list[set[Right]]:
 
 
 def test_every_right_is_explained() -> None:
-    discover = yaml.safe_load((ROOT / "examples" / "rbac" / "discover.yml").read_text())["items"][0]["rules"]
-    given = [discover, kubernetes_setup.RULES, rbac.RULES, rbac.PROOF_RULES]
+    discover, reporter = (
+        yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text())["items"][0]["rules"]
+        for name in ("discover", "reporter")
+    )
+    given = [discover, kubernetes_setup.RULES, rbac.RULES, rbac.PROOF_RULES, reporter]
     assert _explained() == [_given(rules) for rules in given]
