@@ -1,14 +1,13 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet of evidences judged against two feeds in turn, without an image: images an hour on two processors, from the
-processor time of everything, and what the clock says."""
+"""A fleet of evidences judged against two feeds in turn, without an image: images an hour, by the clock: the
+processor time of confined programs is not added to that of those who started them."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-import resource
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from tests.support import kept_fleet, red_hat_feed
 
 Row = t.Dict[str, t.Any]
 IMAGES = int(os.environ.get("FLEET", "1000"))
-PACKAGES, DEFINITIONS, PROCESSORS = 200, 2000, 2
+PACKAGES, DEFINITIONS = 200, 2000
 
 
 def run() -> list[Row]:
@@ -33,19 +32,11 @@ def run() -> list[Row]:
         for number in (1, 2):
             feed = folder / f"feed{number}.xml"
             red_hat_feed.write(feed, DEFINITIONS, seed=number)
-            started, before = time.monotonic(), _seconds()
-            summary = judge_again(Again(str(folder / "scaps"), [str(feed)], sys.executable, parallelism=PROCESSORS))
-            seconds, clock = _seconds() - before, time.monotonic() - started
+            started = time.monotonic()
+            summary = judge_again(Again(str(folder / "scaps"), [str(feed)], sys.executable))
+            seconds = time.monotonic() - started
             if summary.evaluated != IMAGES:
                 raise AssertionError(f"{summary}, {IMAGES} evidences")
             what = f"{IMAGES} evidences judged by feed {number} of {DEFINITIONS} definitions"
-            rate = IMAGES * 3600 * PROCESSORS / seconds
-            rows.append({"name": what, "value": rate, "goal": ">= 20000", "unit": "images/h"})
-            rows.append({"name": f"{what}, by the clock", "value": IMAGES * 3600 / clock, "unit": "images/h"})
+            rows.append({"name": what, "value": IMAGES * 3600 / seconds, "goal": ">= 20000", "unit": "images/h"})
         return rows
-
-
-def _seconds() -> float:
-    """Of processor, this process and its children."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(entry.ru_utime + entry.ru_stime for entry in used)

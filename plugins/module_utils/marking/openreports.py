@@ -13,7 +13,7 @@ import typing as t
 from ..files import read_json
 from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
-from ..model import J, ScapError
+from ..model import ScapError
 from . import install
 from .names import LABELS
 
@@ -35,7 +35,7 @@ def put(client: Client, path: str, check: bool = False) -> list[str]:
             f"{client.host} does not serve openreports.io/v1alpha1; install the CRDs of OpenReports or leave apply out",
         )
     changed = []
-    for manifest in t.cast("list[J]", read_json(path)["items"]):
+    for manifest in read_json(path)["items"]:
         where = install.path(manifest)
         before = client.get(where) if there.pop(where, None) else {}
         try:
