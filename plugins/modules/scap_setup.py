@@ -177,7 +177,7 @@ def run(params: J, check_mode: bool, diff: bool = False) -> J:
         found = merged(manifest for name in params["components"] for manifest in COMPONENTS[name](client, params))
         act = install if params["state"] == "present" else remove
         objects = act(client, found, check_mode, float(params["timeout"]))
-        if params["state"] == "absent":
+        if params["state"] == "absent" and "marking" in params["components"]:
             objects += openreports.remove(client, check_mode)
         if params["scanner_image"] and params["state"] == "present" and not check_mode:
             pods = PodOptions(params["namespace"], params["scanner_image"], pull_secret=params["pull_secret"])

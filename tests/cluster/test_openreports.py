@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import write_jsonl
+from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
 from ansible_collections.scap.images.plugins.module_utils.marking import openreports
 from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError, Workload, to_json
 from ansible_collections.scap.images.plugins.module_utils.policy.run import judge_folder, load_grounds
@@ -121,6 +122,9 @@ def test_the_api_server_takes_every_object(cluster: kube.Cluster, tmp_path: path
             assert cluster.admin.get(paths["Report"], ours)["items"] == [report]
             gone = _report(cluster, tmp_path)["applied"]
             assert gone == ["ClusterReport scap-images-0", f"Report {namespace}/scap-images-0"]
+            weak = connect(cluster.access("default", namespace))
+            assert openreports.remove(weak) == []
+            weak.close()
             assert openreports.remove(cluster.admin) == ["ClusterReport scap-images-0"]
             assert [item["metadata"]["name"] for item in cluster.admin.get(paths["Report"])["items"]] == [
                 "of-another-tool"

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import shutil
-import sys
 import typing as t
 
 import ansible_runner  # type: ignore[import-untyped]
@@ -18,36 +15,15 @@ from ansible_collections.scap.images.plugins.module_utils.kube.errors import Kub
 
 from tests.data import tiny
 from tests.support import kube, receivers, scanner_image
+from tests.support.awx import job
 from tests.support.plays import play
 from tests.support.trees import snapshot
 
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 
 
-def _job(folder: pathlib.Path, access: t.Mapping[str, str], survey: t.Mapping[str, str]) -> ansible_runner.Runner:
-    """A job as AWX runs it: its project only read, a HOME of its own, a credential's four variables, texts only."""
-    project = folder / "project"
-    shutil.copytree(kube.ROOT / "examples" / "awx", project)
-    before = snapshot(project)
-    (folder / "home").mkdir()
-    runner = ansible_runner.run(
-        private_data_dir=str(folder),
-        playbook="scan.yml",
-        inventory="localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'",
-        extravars=dict(survey),
-        envvars={
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(folder / "home"),
-            "ANSIBLE_COLLECTIONS_PATH": str(kube.ROOT / "build" / "dev"),
-            "K8S_AUTH_HOST": access["host"],
-            "K8S_AUTH_API_KEY": access["api_key"],
-            "K8S_AUTH_VERIFY_SSL": "True",
-            "K8S_AUTH_SSL_CA_CERT": access["ca_cert"],
-        },
-        quiet=True,
-    )
-    assert snapshot(project) == before
-    return runner
+def _done(runner: ansible_runner.Runner) -> None:
+    assert runner.status == "successful", runner.stdout.read()
 
 
 def _night(folder: pathlib.Path, scap_dir: pathlib.Path, variables: t.Mapping[str, t.Any]) -> list[receivers.Received]:
@@ -100,7 +76,7 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         "scap_fail_on": "error, non_compliant",
     }
     try:
-        play("scap.images.setup", tmp_path, base)
+        _done(job(tmp_path / "setup", "setup", base))
         said = play("scap.images.scan", tmp_path, {**base, **survey}, "--check")
         assert "1 of 1 images would be scanned" in said
         assert f"{reference} by image_volume_userns" in said
@@ -108,7 +84,7 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         assert cluster.admin.get(f"/apis/batch/v1/namespaces/{ours}/jobs")["items"] == []
         _let_the_marker_scan(cluster, ours)
         access = cluster.access("marker", ours)
-        runner = _job(tmp_path / "job", access, survey)
+        runner = job(tmp_path / "job", "scan", survey, access)
         output = runner.stdout.read()
         assert runner.status == "failed", output
         assert "1 of 1 images are error or non_compliant" in output, output
@@ -130,8 +106,13 @@ def test_setup_scan_and_teardown(cluster: kube.Cluster, tmp_path: pathlib.Path) 
         assert (mark["digest"], mark["denied"], mark["blocked"]) == (digest, True, "proven")
         with cluster.namespace() as namespace, pytest.raises(KubeError, match="is marked non_compliant"):
             _try(cluster, namespace, reference)
+        # The other steps, each a job; with the marks lifted the image may run, before anything is taken out.
+        for step in ("discover", "mark", "lift"):
+            _done(job(tmp_path / step, step, {**survey, **base, "scap_lift": "all"}))
+        with cluster.namespace() as namespace:
+            kube.until(lambda: _try(cluster, namespace, reference), "the image may run again")
     finally:
-        play("scap.images.teardown", tmp_path, base)
+        _done(job(tmp_path / "teardown", "teardown", base))
     with cluster.namespace() as namespace:
         kube.until(lambda: _try(cluster, namespace, reference), "the image may run again")
     assert _left(cluster) == []

@@ -90,4 +90,4 @@ def test_what_a_cluster_is_asked_to_build(tmp_path: pathlib.Path) -> None:
     assert build["spec"]["completionDeadlineSeconds"] == 1800
     lines = [line for line in build["spec"]["source"]["dockerfile"].splitlines() if not line.startswith("#")]
     assert lines[0] == "FROM mirror.test/debian:13"
-    assert lines[1].startswith("RUN apt-get update")
+    assert lines[1].startswith("RUN ")

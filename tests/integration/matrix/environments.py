@@ -17,6 +17,19 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build"
 CACHE = BUILD / "venvs"
+LIBRARIES = ("jmespath==1.1.0", "lxml==6.1.3", "PyYAML==6.0.3")
+"""What modules import outside of the cluster."""
+CORES = {
+    "2.16": (("3.10", "3.11", "3.12"), "ansible-core==2.16.19"),
+    "2.21": (("3.14", "3.13", "3.12"), "ansible-core==2.21.5"),
+}
+"""A release, the Pythons that it supports (the least common first) and what pip installs."""
+
+
+def ansible(release: str) -> pathlib.Path:
+    """The folder with the programs of one ansible-core, a key of CORES."""
+    pythons, requirement = CORES[release]
+    return environment(interpreter(pythons), (requirement, *LIBRARIES))
 
 
 def interpreter(versions: t.Sequence[str]) -> str:

@@ -15,16 +15,9 @@ import sys
 import pytest
 
 from ...data import tiny
-from .environments import BUILD, environment, interpreter, run
+from .environments import BUILD, CORES, LIBRARIES, ansible, environment, interpreter, run
 
-LIBRARIES = ("jmespath==1.1.0", "lxml==6.1.3", "PyYAML==6.0.3")
-"""What modules import outside of the cluster."""
 CLUSTER = ("kubernetes==35.0.0", "openshift==0.13.2")
-CORES = {
-    "2.16": (("3.10", "3.11", "3.12"), "ansible-core==2.16.19"),
-    "2.21": (("3.14", "3.13", "3.12"), "ansible-core==2.21.5"),
-}
-"""A release, the Pythons that it supports (the least common first) and what pip installs."""
 COLLECTION = BUILD / "collections" / "ansible_collections" / "scap" / "images"
 
 
@@ -36,8 +29,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module", params=list(CORES))
 def core(request: pytest.FixtureRequest) -> pathlib.Path:
     """The programs of one ansible-core."""
-    pythons, release = CORES[request.param]
-    return environment(interpreter(pythons), (release, *LIBRARIES))
+    return ansible(request.param)
 
 
 def _scan(programs: pathlib.Path, image: str, scap_dir: pathlib.Path, **variables: str) -> str:

@@ -7,45 +7,17 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import typing as t
 
-import ansible_runner  # type: ignore[import-untyped]
 import pytest
 
+from tests.data import tiny
+from tests.support.awx import environment, job
 from tests.support.fleet import evidence, results, rule, store
-from tests.support.trees import snapshot
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-
-
-def _environment(folder: pathlib.Path) -> dict[str, str]:
-    return {
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(folder / "home"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "dev"),
-        "ANSIBLE_NOCOLOR": "true",
-    }
-
-
-def _job(folder: pathlib.Path, playbook: str, survey: t.Mapping[str, str]) -> ansible_runner.Runner:
-    """A job: the project is only read, the HOME its own, each variable a text."""
-    project = folder / "project"
-    shutil.copytree(ROOT / "examples" / "awx", project)
-    (folder / "home").mkdir()
-    before = snapshot(project)
-    runner = ansible_runner.run(
-        private_data_dir=str(folder),
-        playbook=f"{playbook}.yml",
-        inventory="localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'",
-        extravars=dict(survey),
-        envvars=_environment(folder),
-        quiet=True,
-    )
-    assert snapshot(project) == before
-    return runner
+CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 
 
 @pytest.mark.parametrize(
@@ -57,15 +29,15 @@ def _job(folder: pathlib.Path, playbook: str, survey: t.Mapping[str, str]) -> an
         ("report", {"scap_fail_on": "non_compliant"}, "failed", "1 of 3 images are non_compliant"),
     ],
 )
-def test_a_job(tmp_path: pathlib.Path, playbook: str, survey: dict[str, str], status: str, said: str) -> None:
+def test_ajob(tmp_path: pathlib.Path, playbook: str, survey: dict[str, str], status: str, said: str) -> None:
     root = tmp_path / "scap"
     root.mkdir()
     for name, record in (("web", results(rule("telnet"))), ("db", results())):
         store(root, evidence(name), record)
     store(root, evidence("bad", coverage=[]), results())
     if playbook == "report":
-        assert _job(tmp_path / "before", "judge", {"scap_dir": str(root)}).status == "successful"
-    runner = _job(tmp_path / "job", playbook, {"scap_dir": str(root), **survey})
+        assert job(tmp_path / "before", "judge", {"scap_dir": str(root)}).status == "successful"
+    runner = job(tmp_path / "job", playbook, {"scap_dir": str(root), **survey})
     output = runner.stdout.read()
     assert runner.status == status, output
     assert said in output
@@ -75,10 +47,29 @@ def test_a_job(tmp_path: pathlib.Path, playbook: str, survey: dict[str, str], st
         assert artifacts["scap_report"] == str(root / "report" / "index.html")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_job_that_scans(tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "scap"
+    survey = {"scap_dir": str(root), "scap_image": tiny.layout(tmp_path / "tiny"), "scap_profile": "standard"}
+    runner = job(tmp_path / "job", "scan_image", {**survey, "scap_content": CONTENT, "scap_fail_on": "non_compliant"})
+    output = runner.stdout.read()
+    assert runner.status == "failed", output
+    assert "1 of 1 images are non_compliant" in output
+    assert "images scanned" in output
+    assert (root / "report" / "index.html").exists()
+
+
+def test_a_job_that_bundles(tmp_path: pathlib.Path) -> None:
+    bundle = tmp_path / "content.bundle.tar"
+    runner = job(tmp_path / "job", "bundle", {"scap_content": CONTENT, "scap_bundle": str(bundle)})
+    assert runner.status == "successful", runner.stdout.read()
+    assert bundle.stat().st_size > 100_000
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "awx").glob("*.yml")), ids=lambda path: path.stem)
 def test_each_wrapper_is_a_playbook_that_there_is(tmp_path: pathlib.Path, path: pathlib.Path) -> None:
     argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "--syntax-check", str(path)]
-    done = subprocess.run(argv, env={**_environment(tmp_path), "LC_ALL": "C.UTF-8"}, capture_output=True, check=False)
+    done = subprocess.run(argv, env={**environment(tmp_path), "LC_ALL": "C.UTF-8"}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (ROOT / "playbooks" / path.name).exists()
 

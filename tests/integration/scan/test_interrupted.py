@@ -10,11 +10,11 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from tests.data import tiny
+from tests.integration.matrix.environments import CORES, ansible
 from tests.support import kube
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user scans run in test_rootless")
@@ -23,7 +23,7 @@ CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
 IMAGES = 4
 
 
-def _start(folder: pathlib.Path, images: list[str]) -> subprocess.Popen[str]:
+def _start(programs: pathlib.Path, folder: pathlib.Path, images: list[str]) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(kube.ROOT / "build" / "dev"),
@@ -37,7 +37,7 @@ def _start(folder: pathlib.Path, images: list[str]) -> subprocess.Popen[str]:
         "scap_profile": "standard",
         "scap_parallelism": 1,
     }
-    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "scap.images.scan_image"]
+    argv = [str(programs / "ansible-playbook"), "scap.images.scan_image"]
     argv += ["--extra-vars", json.dumps(variables)]
     return subprocess.Popen(
         argv, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -50,9 +50,11 @@ def _evidences(folder: pathlib.Path) -> dict[str, int]:
     return {path.parts[-3]: path.stat().st_mtime_ns for path in found}
 
 
-def test_the_next_run_goes_on_where_one_was_interrupted(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("release", list(CORES))
+def test_the_next_run_goes_on_where_one_was_interrupted(tmp_path: pathlib.Path, release: str) -> None:
+    programs = ansible(release)
     images = [tiny.layout(tmp_path / f"image{place}", {"etc/place": str(place)}) for place in range(IMAGES)]
-    first = _start(tmp_path, images)
+    first = _start(programs, tmp_path, images)
     kube.until(lambda: len(_evidences(tmp_path)) >= 1, "an image is scanned", 120)
     os.killpg(first.pid, signal.SIGINT)
     said, _nothing = first.communicate(timeout=60)
@@ -60,7 +62,7 @@ def test_the_next_run_goes_on_where_one_was_interrupted(tmp_path: pathlib.Path) 
     kept = _evidences(tmp_path)
     assert 1 <= len(kept) < IMAGES, said
     assert f"all of it is kept in {tmp_path / 'scap'}, and the next run goes on from there" in said, said
-    second = _start(tmp_path, images)
+    second = _start(programs, tmp_path, images)
     said, _nothing = second.communicate(timeout=300)
     assert second.returncode == 0, said
     assert f"of {IMAGES} images; this one goes on from there" in said
@@ -68,7 +70,7 @@ def test_the_next_run_goes_on_where_one_was_interrupted(tmp_path: pathlib.Path) 
     assert len(found) == IMAGES
     assert {name: found[name] for name in kept} == kept
     assert not (tmp_path / "scap" / "progress.json").exists()
-    third = _start(tmp_path, images)
+    third = _start(programs, tmp_path, images)
     said, _nothing = third.communicate(timeout=300)
     assert "interrupted" not in said
     assert _evidences(tmp_path) == found
