@@ -30,6 +30,8 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COP
 from tests.data import tiny
 from tests.support import faults, kube, misbehaving, scanning
 
+pytestmark = pytest.mark.usefixtures("without_canaries")
+
 NODE = "/api/v1/nodes/node1"
 
 

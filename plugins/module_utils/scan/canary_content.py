@@ -10,7 +10,7 @@ stream, XCCDF 1.2, OVAL 5.11, CPE dictionary 2.3.
 from __future__ import annotations
 
 PROFILE = "xccdf_scap.images_profile_canary"
-RULES = {"line": "fail", "setuid": "fail", "setgid": "fail", "release": "pass"}
+RULES = {"setuid": "fail", "line": "fail", "setgid": "fail", "release": "pass"}
 """Short names of the rules, and the answer for the image that must fail; the other passes them all."""
 TRUE = "oval:scap.images:def:11"
 """The definition of the feed that is true of the image that must fail."""
@@ -29,8 +29,8 @@ _OVAL = (
     "<states>{states}</states></oval_definitions>"
 )
 _TITLES = {
-    1: "/etc/canary.conf forbids everything",
-    2: "No file is setuid",
+    1: "No file is setuid",
+    2: "/etc/canary.conf forbids everything",
     3: "No file is setgid",
     4: "The release file is there",
     5: "This is the canary",
@@ -83,11 +83,11 @@ def feed() -> str:
 
 
 def _rules_oval() -> str:
-    line = _text(1, "none_exist", "/etc/canary.conf", "^PermitEverything yes$")
+    line = _text(2, "none_exist", "/etc/canary.conf", "^PermitEverything yes$")
     release = _text(4, "at_least_one_exists", "/etc/os-release", "^ID=scap-images-canary$")
-    setuid, setgid = _mode(2, "suid"), _mode(3, "sgid")
+    setuid, setgid = _mode(1, "suid"), _mode(3, "sgid")
     definitions = "".join(_definition(number, "compliance") for number in range(1, len(RULES) + 1))
-    tests, objects = ("".join(part[place] for part in (line, setuid, setgid, release)) for place in (0, 1))
+    tests, objects = ("".join(part[place] for part in (setuid, line, setgid, release)) for place in (0, 1))
     return _OVAL.format(definitions=definitions, tests=tests, objects=objects, states=setuid[2] + setgid[2])
 
 
@@ -124,7 +124,7 @@ def _dictionary() -> str:
 def stream() -> str:
     """The SCAP source data stream.
 
-    One element a line: of rules that follow each other without a space, oscap 1.3 reads the last one alone.
+    One element a line: of rules that follow each other without a space, oscap 1.3 takes every second one for not selected.
     """
     parts = {"xccdf": _benchmark(), "rules": _rules_oval(), "dictionary": _dictionary(), "cpe": _cpe_oval()}
     components = "".join(

@@ -242,7 +242,13 @@ def test_what_cannot_be_written_is_said(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_module(tmp_path: pathlib.Path) -> None:
-    params: dict[str, t.Any] = {"dir": str(tmp_path), "formats": ["html"], "dest": None, "digests": None}
+    params: dict[str, t.Any] = {
+        "dir": str(tmp_path),
+        "formats": ["html"],
+        "dest": None,
+        "digests": None,
+        "apply": False,
+    }
     assert scap_report.run(params, True)["summary"]["images"] == 0
     store(tmp_path, evidence("web"), results(rule("telnet")))
     store(tmp_path, evidence("db"), results())
