@@ -124,7 +124,7 @@ def _dictionary() -> str:
 def stream() -> str:
     """The SCAP source data stream.
 
-    One element a line: of rules that follow each other without a space, oscap 1.3 takes every second one for not selected.
+    One element a line: of rules that follow each other without a space, oscap 1.3 leaves every second one out.
     """
     parts = {"xccdf": _benchmark(), "rules": _rules_oval(), "dictionary": _dictionary(), "cpe": _cpe_oval()}
     components = "".join(
