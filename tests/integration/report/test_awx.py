@@ -50,11 +50,12 @@ def test_ajob(tmp_path: pathlib.Path, playbook: str, survey: dict[str, str], sta
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 def test_a_job_that_scans(tmp_path: pathlib.Path) -> None:
     root = tmp_path / "scap"
-    survey = {"scap_dir": str(root), "scap_image": tiny.layout(tmp_path / "tiny"), "scap_profile": "standard"}
+    images = [tiny.layout(tmp_path / name, {"etc/name": name}) for name in ("one", "two")]
+    survey = {"scap_dir": str(root), "scap_image": ", ".join(images), "scap_profile": "standard"}
     runner = job(tmp_path / "job", "scan_image", {**survey, "scap_content": CONTENT, "scap_fail_on": "non_compliant"})
     output = runner.stdout.read()
     assert runner.status == "failed", output
-    assert "1 of 1 images are non_compliant" in output
+    assert "2 of 2 images are non_compliant" in output
     assert "non_compliant     1       2" in output  # the table at the end
     assert (root / "report" / "index.html").exists()
 
