@@ -323,7 +323,8 @@ def _time_limit(place: Place) -> None:
 
 
 def _one_check(place: Place) -> None:
-    place.canary(('name="oval:scap.images:def:1"', 'name="oval:scap.images:def:99"'))
+    number = list(canary_content.RULES).index("line") + 1
+    place.canary((f'name="oval:scap.images:def:{number}"', 'name="oval:scap.images:def:99"'))
     (place.root / "usr/bin/canary").unlink()
 
 
