@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The roll call: oscap names every package that it sees, and our own reader's list is laid beside it.
 
-rpm: one rpminfo object whose name is any. dpkg: one dpkginfo object a package name, since oscap 1.3 knows no
-patterns there.
+rpm: rpminfo objects whose patterns share all possible names out among them, since oscap's time grows with the square
+of the packages of one object. dpkg: one dpkginfo object a package name, since oscap 1.3 knows no patterns there.
 """
 
 from __future__ import annotations
 
 import collections
+import string
 import typing as t
 import xml.sax.saxutils
 
@@ -22,6 +23,13 @@ PROBES = {"rpm": "rpminfo", "dpkg": "dpkginfo"}
 PACKAGE_FAMILIES = frozenset(("rpminfo", "dpkginfo", "rpmverify", "rpmverifyfile", "rpmverifypackage"))
 """Families whose answers depend on the package database."""
 _SHOWN = 10
+_OBJECT = 100
+"""Packages that one rpminfo object is to find: 500 in one object take 0.3 s, in five 0.1 s."""
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + "+._-")
+"""What stands for itself between brackets."""
+_PREFIX = 64
+"""Characters after which names are no longer told apart: hostile ones may all be alike."""
 
 Identity = t.Tuple[str, str]
 
@@ -29,13 +37,49 @@ Identity = t.Tuple[str, str]
 def questions(inventory: Inventory) -> list[Question]:
     """What is asked; nothing where oscap has no probe for the package manager."""
     if inventory.manager == "rpm":
-        content = '<name operation="pattern match">^.*$</name>'
-        return [Question("roll call", "rpminfo", LINUX, content, "any_exist")]
+        contents = [
+            f'<name operation="pattern match">{xml.sax.saxutils.escape(pattern)}</name>'
+            for pattern in _patterns([package.name for package in inventory.packages])
+        ]
+        return [Question("roll call", "rpminfo", LINUX, content, "any_exist") for content in contents]
     if inventory.manager == "dpkg":
         names = sorted({package.name for package in inventory.packages})
         contents = [f"<name>{xml.sax.saxutils.escape(name)}</name>" for name in names]
         return [Question("roll call", "dpkginfo", LINUX, content, "any_exist") for content in contents]
     return []
+
+
+def _patterns(names: t.Sequence[str]) -> t.Iterator[str]:
+    """Regular expressions (POSIX extended, as librpm takes them) of which each possible name matches exactly one.
+
+    Only the sizes of the shares follow `names`.
+    """
+    joined: list[str] = []
+    total = 0
+    for pattern, count in _pieces(names, ""):
+        if joined and total + count > _OBJECT:
+            yield "|".join(joined)
+            joined, total = [], 0
+        joined.append(pattern)
+        total += count
+    yield "|".join(joined)
+
+
+def _pieces(names: t.Sequence[str], prefix: str) -> t.Iterator[tuple[str, int]]:
+    """(pattern, how many of `names` match it); a name that begins with `prefix`, as all `names` do, matches one."""
+    start = "^" + "".join(f"[{character}]" for character in prefix)
+    count = len(names)
+    told = ""
+    if count > _OBJECT and len(prefix) < _PREFIX:
+        nexts = collections.defaultdict(list)
+        for name in names:
+            nexts[name[len(prefix) : len(prefix) + 1]].append(name)
+        # "-" comes last, where it has no meaning between brackets.
+        told = "".join(sorted(_PLAIN.intersection(nexts), key="-".__eq__))
+        for character in told:
+            yield from _pieces(nexts[character], prefix + character)
+            count -= len(nexts[character])
+    yield (f"{start}([^{told}]|$)" if told else start), count
 
 
 def check(inventory: Inventory, answers: Answers, families: t.Collection[str]) -> Check:

@@ -18,6 +18,7 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.questions impo
 )
 
 from tests.integration.inventory.lab import TOOLS, Lab
+from tests.support import package_databases as made
 
 FAMILIES = ("file", "textfilecontent54", "symlink", "xmlfilecontent", "yamlfilecontent", "filehash58", "password")
 FAMILIES += ("environmentvariable58", "rpminfo")
@@ -55,6 +56,17 @@ def test_traps_1_2_and_3_every_package_is_seen(lab: Lab, root: str, count: int) 
     assert str(count) in checks["packages"].detail
     assert len(checks) == 2 + len(FAMILIES)  # packages, probes, texts; rpminfo has the roll call
     assert lab.stderr == ""
+
+
+def test_a_roll_call_of_2000_packages(lab: Lab) -> None:
+    """One object that finds so many ends oscap's probe: `Unable to receive a message from probe`."""
+    lab.write(
+        "var/lib/rpm/Packages.db", made.ndb_bytes([made.rpm_header(f"package-{number}") for number in range(2000)])
+    )
+    lab.write("etc/passwd", PASSWD)
+    checks = lab.prove(*FAMILIES)
+    assert {check.check for check in checks.values() if not check.passed} == set()
+    assert "2000" in checks["packages"].detail
 
 
 @pytest.mark.parametrize(
