@@ -34,9 +34,9 @@ def binary() -> str | None:
 
 
 class Server:
-    """An API server and its etcd, their data in `folder`."""
+    """An API server and its etcd, their data in `folder`; `arguments`: more of them for the API server."""
 
-    def __init__(self, program: str, folder: pathlib.Path) -> None:
+    def __init__(self, program: str, folder: pathlib.Path, arguments: t.Sequence[str] = ()) -> None:
         etcd, peer, port = (_port() for _number in range(3))
         (folder / "tokens.csv").write_text(f"{_TOKEN},admin,1,system:masters\n")
         key = folder / "key.pem"
@@ -60,6 +60,7 @@ class Server:
                     "--service-account-issuer=https://kubernetes.default.svc",
                 ),
                 *("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"),
+                *arguments,
             ],
         }
 
@@ -89,9 +90,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(program: str, folder: pathlib.Path) -> t.Iterator[Server]:
+def server(program: str, folder: pathlib.Path, *arguments: str) -> t.Iterator[Server]:
     """A server that runs."""
-    one = Server(program, folder)
+    one = Server(program, folder, arguments)
     try:
         one.start()
         yield one

@@ -14,7 +14,10 @@ from ..reference import parse
 from ..scanner.pod import CONTENT, COPY, IMAGE, PROGRAM, PULL, PULL_SECRETS, USERNS, WORK
 
 GROUP = "scap-images.github.io"
-NO_IMAGE_VOLUMES = "this cluster knows no image volumes (Kubernetes 1.33 and later have them)"
+NO_IMAGE_VOLUMES = (
+    "this cluster knows no image volumes (Kubernetes 1.35 and later have them, 1.31 to 1.34 with the feature gate "
+    "ImageVolume); allow the rung pull"
+)
 LABELS = {"app.kubernetes.io/managed-by": "scap.images", "app.kubernetes.io/component": "scan"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 NETWORK = f"{GROUP}/network"
