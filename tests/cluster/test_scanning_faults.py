@@ -164,20 +164,33 @@ def test_limits_grow_once(place: scanning.Scanning, settings: Settings, image: I
 def test_a_disk_fills(place: scanning.Scanning, settings: Settings, image: Image) -> None:
     """The kubelet evicts the pod at its limit of ephemeral storage; the next one may take more."""
     with _scanned(place, [image], settings, USERNS, storage=64 << 20) as scan:
-        with faults.halted(image.digest):
-            pod = _pod(place, image)
-            volumes = place.cluster.place.data / "kubelet" / "pods" / pod["metadata"]["uid"] / "volumes"
-            (volumes / "kubernetes.io~empty-dir" / "work" / "filler").write_bytes(bytes(80 << 20))
-            job = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
-            jobs = place.jobs
-            kube.until(
-                lambda: job not in [entry["metadata"]["name"] for entry in place.cluster.admin.get(jobs)["items"]],
-                "the kubelet evicts the pod",
-            )
+        evicted = _filled(place, image)
         found = scan.result()
     _whole(found)
-    assert _origin(found[0])["pod"].rpartition("-")[0] != job
+    assert _origin(found[0])["pod"].rpartition("-")[0] != evicted
     _nothing_left(place)
+
+
+def test_a_disk_fills_twice(place: scanning.Scanning, settings: Settings, image: Image) -> None:
+    with _scanned(place, [image], settings, USERNS, storage=64 << 20) as scan:
+        assert _filled(place, image) != _filled(place, image)
+        (found,) = scan.result()
+    assert found.evidence.error is not None
+    assert found.evidence.error.code == "disk_full", found.evidence.error
+    assert "ephemeral storage" in found.evidence.error.message
+    _nothing_left(place)
+
+
+def _filled(place: scanning.Scanning, image: Image) -> str:
+    """Fill the disk of the image's pod until the kubelet evicts it; the name of the Job that is gone then."""
+    with faults.halted(image.digest):
+        pod = _pod(place, image)
+        job = str(pod["metadata"]["labels"]["batch.kubernetes.io/job-name"])
+        volumes = place.cluster.place.data / "kubelet" / "pods" / pod["metadata"]["uid"] / "volumes"
+        limit = int(pod["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"])
+        (volumes / "kubernetes.io~empty-dir" / "work" / "filler").write_bytes(bytes(limit + (16 << 20)))
+        kube.until(lambda: not place.cluster.exists(f"{place.jobs}/{job}"), "the kubelet evicts the pod")
+    return job
 
 
 def test_components_go_away_and_come_back(place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path) -> None:
