@@ -60,25 +60,28 @@ def _single(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:
     plain = image.reference.replace(place.cluster.place.pod_registry, place.cluster.registry, 1)
     settings = _settings(folder / "single", reuse=False)
     place.scan([image], settings)  # the content is there and known to be valid, the node has the image
-    seconds: dict[str, list[float]] = {name: [] for name in ("bare", "copy", *RUNGS)}
+    seconds: dict[str, list[float]] = {name: [] for name in ("bare", "copy", "root", *RUNGS)}
     for _round in range(ROUNDS):
         seconds["bare"].append(timed(lambda: bare(plain, folder / "bare")))
         unpack(plain, folder / "bare")
+        os.sync()
         seconds["copy"].append(timed(lambda: _copy(folder / "bare")))
         shutil.rmtree(folder / "bare")
         for rung in RUNGS:
-            running, oscap = _one(place, image, settings, rung)
-            seconds[rung].append(running if rung == PULL else running - oscap)
+            running, oscap, root = _one(place, image, settings, rung)
+            seconds[rung].append(running if rung == PULL else running - oscap - (root if rung == COPY else 0.0))
+            seconds["root"] += [root] if rung == COPY else []
     best = {name: min(times) for name, times in seconds.items()}
     what = "one image in the cluster, from its pod's start to the evidence"
     return [
         {"name": f"{what}, without oscap, {USERNS}", "value": best[USERNS], "goal": 0.8, "unit": "s"},
         {
             "name": f"{what}, without oscap and the copy of its root, {COPY}",
-            "value": best[COPY] - best["copy"],
+            "value": best[COPY],
             "goal": 0.8,
             "unit": "s",
         },
+        {"name": "the copy of its root in the pod (cp -a)", "value": best["root"], "peer": best["copy"], "unit": "s"},
         {"name": f"{what}, {PULL}", "value": best[PULL], "peer": best["bare"], "goal": 1.25, "unit": "s"},
     ]
 
@@ -87,8 +90,8 @@ def _copy(folder: pathlib.Path) -> None:
     subprocess.run(["cp", "-a", f"{folder}/root", f"{folder}/copy"], check=True)
 
 
-def _one(place: scanning.Scanning, image: Image, settings: Settings, rung: str) -> tuple[float, float]:
-    """Seconds from the start of the pod's program to the evidence, and those of oscap."""
+def _one(place: scanning.Scanning, image: Image, settings: Settings, rung: str) -> tuple[float, float, float]:
+    """Seconds from the start of the pod's program to the evidence, those of oscap, and those that made its root."""
     executor = place.executor([rung])
     pods = place.cluster.place.data / "kubelet" / "pods"
     kube.until(lambda: not list(pods.glob("*/volumes/kubernetes.io~empty-dir/work")), "what ran before is removed")
@@ -100,17 +103,17 @@ def _one(place: scanning.Scanning, image: Image, settings: Settings, rung: str) 
             raise AssertionError(evidence)
         fields = pathlib.Path(f"/proc/{faults.scanner(image.digest)}/stat").read_text().rpartition(")")[2].split()
         running = ended - int(fields[19]) / _TICKS
-        oscap = _oscap_seconds(place, path)
-    return running, oscap
+        steps = _steps(place, path)
+    return running, steps["evaluated xccdf"] - steps["probed"], steps.get("made the root", 0.0)
 
 
-def _oscap_seconds(place: scanning.Scanning, evidence: str) -> float:
-    """What the scanner says of its evaluation of the profile, in the log of the pod that holds the evidence."""
+def _steps(place: scanning.Scanning, evidence: str) -> dict[str, float]:
+    """What the scanner says of its steps in the log of the pod that holds the evidence: seconds from the scan's start,
+    for the root those that it took."""
     pod = json.loads((pathlib.Path(evidence) / "cluster.json").read_text())["pod"]
     log = place.cluster.admin.request("GET", f"{place.pods}/{pod}/log").data.decode()
     steps = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    at = {str(step.get("step")).partition(":")[0]: float(step["seconds"]) for step in steps if "step" in step}
-    return at["evaluated xccdf"] - at["probed"]
+    return {str(step.get("step")).partition(":")[0]: float(step["seconds"]) for step in steps if "step" in step}
 
 
 def _many(place: scanning.Scanning, folder: pathlib.Path) -> list[Row]:

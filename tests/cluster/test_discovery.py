@@ -16,7 +16,7 @@ from ansible_collections.scap.images.plugins.module_utils.kube.errors import Kub
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
 from tests.data import tiny
-from tests.support import kube
+from tests.support import checkpoints, kube
 from tests.support import registry as registries
 from tests.support.marking import RUN, server
 
@@ -210,10 +210,7 @@ def test_the_second_run_reads_only_the_changes(owner, tmp_path):
 def test_a_checkpoint_that_is_too_old_leads_to_a_full_list(owner, tmp_path):
     what = {"sources": [{"type": "workloads", "kinds": ["Pod"]}]}
     _discover(owner, str(tmp_path), **what)
-    for path in (tmp_path / "discovery").glob("*.jsonl"):
-        head, _newline, rest = path.read_text().partition("\n")
-        version = head.partition('"resource_version":"')[2].partition('"')[0]
-        path.write_text(head.replace(f'"resource_version":"{version}"', '"resource_version":"1"') + "\n" + rest)
+    checkpoints.age(tmp_path)
     found = _discover(owner, str(tmp_path), **what)
     assert found["summary"]["sources"][0]["mode"] == "full"
     assert found["changed"] is False

@@ -15,7 +15,7 @@ from ansible_collections.scap.images.plugins.module_utils.kube import paging
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
-from tests.support import kube, shared_data
+from tests.support import checkpoints, kube, shared_data
 
 GROUP = "/apis/image.openshift.io/v1"
 IMAGES = f"{GROUP}/images"
@@ -132,10 +132,7 @@ def test_a_page_that_expired_and_a_checkpoint_that_is_too_old(
     monkeypatch.setattr(paging._Waiting, "data", told)
     assert _discover(api, tmp_path)["digests"] == _ours(api)
     assert refused == [410]
-    for path in (tmp_path / "discovery").glob("*.jsonl"):
-        head, _newline, rest = path.read_text().partition("\n")
-        version = head.partition('"resource_version":"')[2].partition('"')[0]
-        path.write_text(head.replace(f'"resource_version":"{version}"', '"resource_version":"1"') + "\n" + rest)
+    checkpoints.age(tmp_path)
     found = _discover(api, tmp_path)
     assert (found["summary"]["sources"][0]["mode"], found["digests"]) == ("full", _ours(api))
 

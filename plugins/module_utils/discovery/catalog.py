@@ -12,6 +12,7 @@ from ..model import Image, Workload
 Key = t.Tuple[str, str]
 _Place = t.Tuple[str, str, str, str]
 _POOL: dict[str, str] = {}
+_NOTHING: t.AbstractSet[str] = frozenset()
 
 
 def shared(text: str) -> str:
@@ -23,6 +24,15 @@ def shared_mapping(texts: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Those entries whose values are texts, keys and values shared."""
     pool = _POOL.setdefault
     return {pool(name, name): pool(text, text) for name, text in texts.items() if isinstance(text, str)}
+
+
+def _with(known: t.AbstractSet[str], more: t.Collection[str]) -> t.AbstractSet[str]:
+    """`known` and `more`; a set of its own only where there is something, since most of an entry's stay empty."""
+    if not more:
+        return known
+    mine = known if isinstance(known, set) else set(known)
+    mine.update(map(shared, more))
+    return mine
 
 
 class Entry:
@@ -44,12 +54,12 @@ class Entry:
 
     def __init__(self) -> None:
         self.references: dict[str, None] = {}
-        self.index_digests: set[str] = set()
-        self.sources: set[str] = set()
+        self.index_digests = _NOTHING
+        self.sources = _NOTHING
         self.places: dict[_Place, bool] = {}
-        self.pull_secrets: set[str] = set()
-        self.nodes: set[str] = set()
-        self.exposed: set[str] = set()
+        self.pull_secrets = _NOTHING
+        self.nodes = _NOTHING
+        self.exposed = _NOTHING
         self.size = 0
         self.created = ""
         self.labels: dict[str, str] = {}
@@ -59,14 +69,14 @@ class Entry:
         for reference in (image.reference, *image.references):
             if reference and reference not in self.references:
                 self.references[shared(reference)] = None
-        self.index_digests.update(image.index_digests)
-        self.sources.update(image.sources)
+        self.index_digests = _with(self.index_digests, image.index_digests)
+        self.sources = _with(self.sources, image.sources)
         for place in image.workloads:
             key = (place.kind, shared(place.namespace), place.name, shared(place.container))
             self.places[key] = self.places.get(key, False) or place.running
-        self.pull_secrets.update(image.pull_secrets)
-        self.nodes.update(map(shared, image.nodes))
-        self.exposed.update(image.exposed)
+        self.pull_secrets = _with(self.pull_secrets, image.pull_secrets)
+        self.nodes = _with(self.nodes, image.nodes)
+        self.exposed = _with(self.exposed, image.exposed)
         self.size = self.size or image.size
         self.created = self.created or image.created
         self.labels = self.labels or image.labels
@@ -75,13 +85,13 @@ class Entry:
     def fold(self, other: Entry) -> None:
         """Take over what another entry knows of the same image."""
         self.references.update(other.references)
-        self.index_digests |= other.index_digests
-        self.sources |= other.sources
+        self.index_digests = _with(self.index_digests, other.index_digests)
+        self.sources = _with(self.sources, other.sources)
         for place, running in other.places.items():
             self.places[place] = self.places.get(place, False) or running
-        self.pull_secrets |= other.pull_secrets
-        self.nodes |= other.nodes
-        self.exposed |= other.exposed
+        self.pull_secrets = _with(self.pull_secrets, other.pull_secrets)
+        self.nodes = _with(self.nodes, other.nodes)
+        self.exposed = _with(self.exposed, other.exposed)
         self.size = self.size or other.size
         self.created = self.created or other.created
         self.labels = self.labels or other.labels
@@ -157,7 +167,7 @@ class Catalog:
     def expand(self, key: Key, found: t.Sequence[Image]) -> None:
         """The digest of `key` turned out to be an index of `found`: hand its entry on to each of them."""
         entry = self._known.pop(key)
-        entry.index_digests.add(key[0])
+        entry.index_digests = _with(entry.index_digests, [key[0]])
         for image in found:
             target = self._entry((image.digest, bare_platform(image.platform)))
             target.fold(entry)
@@ -210,7 +220,7 @@ class Catalog:
             for digest in self._known[key].index_digests:
                 if digest in others and key[0] not in others:
                     entry = self._known.pop(key)
-                    entry.index_digests.add(key[0])
+                    entry.index_digests = _with(entry.index_digests, [key[0]])
                     self._known[others[digest]].fold(entry)
                     break
 
@@ -223,7 +233,7 @@ class Catalog:
     def _settle(self, reference: str, digest: str, platform: str, indexes: t.Sequence[str]) -> None:
         keys = [key for key in self._known if key[0] == digest] or [(digest, platform)]
         entry = self._unresolved.pop(reference)
-        entry.index_digests.update(indexes)
+        entry.index_digests = _with(entry.index_digests, indexes)
         for key in keys:
             self._entry(key).fold(entry)
 

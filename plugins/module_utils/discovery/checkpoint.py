@@ -15,14 +15,43 @@ import itertools
 import os
 import typing as t
 
-from ..files import dumps, read_jsonl, write_jsonl
+from ..files import dumps, read_jsonl, whole
 from ..model import ScapError
 
 BATCH = 200
 """Rows of one line."""
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the rows of any source change their shape."""
+
+
+class Saved:
+    """A checkpoint while it is written: lines of rows, and at the end one that says what they are."""
+
+    def __init__(self, stream: t.BinaryIO | None) -> None:
+        self.state: dict[str, t.Any] = {}
+        self._stream = stream
+        self._keys: set[str] = set()
+
+    def add(self, rows: t.Mapping[str, t.Any]) -> None:
+        """More rows; one whose key was there before takes its place."""
+        if self._stream is not None:
+            self._keys.update(rows)
+            pairs = iter(rows.items())
+            while batch := list(itertools.islice(pairs, BATCH)):
+                self._stream.write(dumps(batch) + b"\n")
+
+    def clear(self) -> None:
+        """Forget the rows so far."""
+        if self._stream is not None:
+            self._keys.clear()
+            self._stream.seek(0)
+            self._stream.truncate()
+
+    def end(self, identity: t.Mapping[str, t.Any]) -> None:
+        if self._stream is not None:
+            last = {"identity": identity, "state": self.state, "rows": len(self._keys)}
+            self._stream.write(dumps(last) + b"\n")
 
 
 class Checkpoints:
@@ -33,43 +62,47 @@ class Checkpoints:
         self.writable = writable
 
     def load(self, identity: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]] | None:
-        """(state, rows by key) as `save` got them, or None."""
+        """(state, rows by key) as they were saved, or None."""
         path = self._path(identity)
         if path is None or not os.path.isfile(path):
             return None
         try:
-            lines = read_jsonl(path)
-            head = next(lines)
-            if head.get("identity") != self._identity(identity):
+            rows: dict[str, t.Any] = {}
+            last: t.Any = None
+            for line in read_jsonl(path):
+                if isinstance(line, list):
+                    rows.update(line)
+                last = line
+            if last["identity"] != self._identity(identity) or last["rows"] != len(rows):
                 return None
-            rows = {str(key): row for batch in lines for key, row in batch}
-            if len(rows) != head.get("rows"):
-                return None
-            return dict(head["state"]), rows
-        except (ScapError, StopIteration, AttributeError, LookupError, TypeError, ValueError):
+            return dict(last["state"]), rows
+        except (ScapError, LookupError, TypeError, ValueError):
             return None
 
     def save(self, identity: t.Mapping[str, t.Any], state: t.Mapping[str, t.Any], rows: t.Mapping[str, t.Any]) -> None:
         """Keep `state` (small) and `rows` (JSON values by key) until the next run; written whole, mode 0600."""
+        with self.saving(identity) as saved:
+            saved.add(rows)
+            saved.state.update(state)
+
+    @contextlib.contextmanager
+    def saving(self, identity: t.Mapping[str, t.Any]) -> t.Iterator[Saved]:
+        """To keep rows as they come; what was kept before stays where the block ends with an exception."""
         path = self._path(identity)
         if path is None or not self.writable:
+            yield Saved(None)
             return
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        head = {"identity": self._identity(identity), "state": dict(state), "rows": len(rows)}
-        write_jsonl(path, self._lines(head, rows))
+        with whole(path) as stream:
+            saved = Saved(stream)
+            yield saved
+            saved.end(self._identity(identity))
 
     def forget(self, identity: t.Mapping[str, t.Any]) -> None:
         path = self._path(identity)
         if path is not None and self.writable:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-
-    @staticmethod
-    def _lines(head: t.Any, rows: t.Mapping[str, t.Any]) -> t.Iterator[t.Any]:
-        yield head
-        pairs = iter(rows.items())
-        while batch := list(itertools.islice(pairs, BATCH)):
-            yield batch
 
     @staticmethod
     def _identity(identity: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -18,6 +18,15 @@ PAGE = 1000
 QUIET_SECONDS = 0.25
 """A watch that says nothing for so long after its events has caught up; what is late is read by the next run."""
 
+
+class Batch(t.NamedTuple):
+    """Some rows of a list."""
+
+    rows: dict[str, t.Any]
+    anew: bool
+    """The batches before this one do not count."""
+
+
 Extract = t.Callable[[t.Dict[str, t.Any]], t.Any]
 
 
@@ -55,32 +64,37 @@ class Listing:
 
     def rows(self) -> dict[str, t.Any]:
         """Raises KubeError."""
+        found: dict[str, t.Any] = {}
+        for batch in self.batches():
+            if batch.anew:
+                found.clear()
+            found.update(batch.rows)
+        return found
+
+    def batches(self) -> t.Iterator[Batch]:
+        """The rows as they come. Raises KubeError."""
         kept = self.store.load(self.identity)
-        if kept is not None:
+        if kept is not None and kept[0].get("resource_version"):
             state, rows = kept
             try:
-                return self._changed(str(state["resource_version"]), rows)
+                yield Batch(self._changed(str(state["resource_version"]), rows), True)
+                return
             except KubeError as error:
                 if error.status in (401, 403):
                     self.store.forget(self.identity)
                     raise
-        return self._full()
+        yield from self._full()
 
-    def _full(self) -> dict[str, t.Any]:
-        rows: dict[str, t.Any] = {}
-        version = ""
+    def _full(self) -> t.Iterator[Batch]:
         self.incremental = False
-        for page in self.client.list_pages(self.path, PAGE, params=self.params, shape=self.shape):
-            if page.restarted:
-                rows.clear()
-            for thing in page.objects:
-                row = self.extract(thing)
-                if row is not None:
-                    rows[_key(thing)] = row
-            version = page.resource_version
-        if version:
-            self.store.save(self.identity, {"resource_version": version}, rows)
-        return rows
+        with self.store.saving(self.identity) as saved:
+            for page in self.client.list_pages(self.path, PAGE, params=self.params, shape=self.shape):
+                if page.restarted:
+                    saved.clear()
+                rows = {_key(thing): row for thing in page.objects if (row := self.extract(thing)) is not None}
+                saved.add(rows)
+                saved.state["resource_version"] = page.resource_version
+                yield Batch(rows, page.restarted)
 
     def _changed(self, version: str, rows: dict[str, t.Any]) -> dict[str, t.Any]:
         newest = version

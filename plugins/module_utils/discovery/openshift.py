@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import os
 import re
 import tempfile
@@ -17,7 +18,7 @@ from ..model import Image, ScapError, Skipped, Workload, is_digest
 from .catalog import shared, shared_mapping
 from .cluster import Cluster, Wanted
 from .interface import Finding, Option, Source
-from .listing import Listing
+from .listing import Batch, Listing
 from .names import named
 from .resolve import platform_text
 
@@ -54,8 +55,9 @@ class OpenShift(Source):
         everything = not (self.setting.namespaces or self.setting.namespace_selector or selector)
         known: dict[str, list[Image]] = {}
         images = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row)
+        batches = images.batches()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(images.rows)
+            first = pool.submit(next, batches, None)
             for _wanted, key, row in cluster.lists(
                 [Wanted(group, "imagestreams", _stream_row, label_selector=selector)]
             ):
@@ -64,9 +66,7 @@ class OpenShift(Source):
                         known.setdefault(finding.digest, []).append(finding)
                     else:
                         yield finding
-            rows = self._image_rows(cluster, group, images, waiting)
-            del waiting
-        for digest, row in rows:
+        for digest, row in self._image_rows(cluster, group, images, first, batches):
             seen = known.pop(digest, [])
             if seen or everything:
                 yield from self._of_image(digest, row, seen)
@@ -76,10 +76,18 @@ class OpenShift(Source):
         self.mode = "incremental" if cluster.incremental else "full"
 
     def _image_rows(
-        self, cluster: Cluster, group: str, images: Listing, waiting: concurrent.futures.Future[dict[str, t.Any]]
+        self,
+        cluster: Cluster,
+        group: str,
+        images: Listing,
+        first: concurrent.futures.Future[Batch | None],
+        batches: t.Iterator[Batch],
     ) -> t.Iterator[tuple[str, t.Any]]:
+        """Where the list begins anew, an image that it named before comes again, and means the same."""
         try:
-            rows = waiting.result()
+            for batch in itertools.chain(filter(None, [first.result()]), batches):
+                while batch.rows:
+                    yield batch.rows.popitem()
         except KubeError as error:
             if error.status != 403:
                 raise
@@ -91,10 +99,7 @@ class OpenShift(Source):
                     done.add(digest)
                     yield digest, row
             return
-        del waiting
         cluster.incremental = cluster.incremental and images.incremental
-        while rows:
-            yield rows.popitem()
 
     def _of_image(self, digest: str, row: t.Any, seen: list[Image]) -> t.Iterator[Finding]:
         reference, platform, size, created, labels, marks, inside = row

@@ -99,7 +99,9 @@ def _scan(spec: J) -> J:
         request["access"] = dict(field(request, "access", dict), authfile=_authfile(f"{WORK}/auth.json"))
     else:
         request["way"], request["root"] = "root", f"{WORK}/root"
+        started = time.monotonic()
         (_overlay if rung == USERNS else _copy)(f"{WORK}/root")
+        program.tell({"step": "made the root", "seconds": round(time.monotonic() - started, 3)})
     answer = program.scan(Request.from_json(request), f"{WORK}/scratch")
     problem = read_json(os.path.join(answer["staging"], "evidence.json")).get("error")
     if problem and killed_for_memory():

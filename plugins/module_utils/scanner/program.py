@@ -72,7 +72,7 @@ class Scan:
         self.started = time.monotonic()
 
     def say(self, step: str) -> None:
-        _tell({"step": step, "seconds": round(time.monotonic() - self.started, 3)})
+        tell({"step": step, "seconds": round(time.monotonic() - self.started, 3)})
 
     def resolve(self) -> Resolved:
         """What the reference means, checked against the digest that was asked for."""
@@ -332,11 +332,11 @@ def main(argv: t.Sequence[str]) -> int:
         answer = scan(request, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _tell(answer)
+    tell(answer)
     return 0
 
 
-def _tell(value: t.Any) -> None:
+def tell(value: t.Any) -> None:
     """One line of JSON for whoever started this program."""
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
