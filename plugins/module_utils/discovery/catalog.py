@@ -21,9 +21,9 @@ def shared(text: str) -> str:
 
 
 def shared_mapping(texts: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Those entries whose values are texts, keys and values shared."""
+    """Those entries whose values are texts, these shared: the JSON parser shares the names of a page."""
     pool = _POOL.setdefault
-    return {pool(name, name): pool(text, text) for name, text in texts.items() if isinstance(text, str)}
+    return {name: pool(text, text) for name, text in texts.items() if isinstance(text, str)}
 
 
 def _with(known: t.AbstractSet[str], more: t.Collection[str]) -> t.AbstractSet[str]:
