@@ -27,7 +27,7 @@ def whole(path: str, mode: int = 0o600, durable: bool = True) -> t.Iterator[t.Bi
     """A file to write that takes `path`'s place only when the block ends without an exception.
 
     Temporary name in the same folder, fsync, rename: a reader sees the old file or the new one. Without `durable` this
-    is not so after the host itself has failed: for what is made again then.
+    is not so after the host itself has failed: for what is made again then, or made durable later (sync_files).
     """
     folder = os.path.dirname(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
@@ -56,8 +56,21 @@ def sync_folder(folder: str) -> None:
         os.close(handle)
 
 
-def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
-    with whole(path, mode) as stream:
+def sync_files(folder: str) -> None:
+    """Make the plain files of a folder, and their names, durable."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+    sync_folder(folder)
+
+
+def write_whole(path: str, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
+    with whole(path, mode, durable) as stream:
         stream.write(data)
 
 
@@ -66,7 +79,7 @@ def dumps(value: t.Any) -> bytes:
     return _CANONICAL.encode(value).encode("utf-8", "surrogateescape")
 
 
-def write_json(path: str, value: t.Any, mode: int = 0o600) -> None:
+def write_json(path: str, value: t.Any, mode: int = 0o600, durable: bool = True) -> None:
     """`value` as JSON, gzip compressed where the name ends in .gz (same value, same bytes)."""
     data = dumps(value) + b"\n"
     if path.endswith(".gz"):
@@ -74,7 +87,7 @@ def write_json(path: str, value: t.Any, mode: int = 0o600) -> None:
         with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=packed, mtime=0) as stream:
             stream.write(data)
         data = packed.getvalue()
-    write_whole(path, data, mode)
+    write_whole(path, data, mode, durable)
 
 
 def read_bounded(path: str, limit: int = MAX_JSON) -> bytes:

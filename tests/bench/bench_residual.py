@@ -31,12 +31,15 @@ make_index(sys.argv[1], sha256_file(sys.argv[1]), sys.argv[2])
 _OURS = """
 import sys
 from ansible_collections.scap.images.plugins.module_utils.scanner.confine import Sandbox
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.index import index_path
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.residual import Index
 from ansible_collections.scap.images.plugins.module_utils.scanner.oval.run import evaluate_compiled
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import read_inventory
 feed, sha256, cache, root, home, out = sys.argv[1:]
 sandbox = Sandbox(root=root, out=out, home=home, bare=True)
 found = read_inventory(root)
-ended = evaluate_compiled(sandbox, feed, sha256, "compiled", root, found, cache=cache, work=out, timeout=600)
+index = Index(index_path(cache, sha256))
+ended = evaluate_compiled(sandbox, feed, index, "compiled", root, found, work=out, timeout=600)
 if not ended.roll_call.passed:
     raise SystemExit(ended.roll_call.detail)
 sys.stderr.write(f"{ended.remainders} remainders of {ended.definitions} definitions\\n")

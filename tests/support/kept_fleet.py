@@ -26,6 +26,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import (
 )
 from ansible_collections.scap.images.plugins.module_utils.scanner.kept import NAME, keep
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import read_inventory
+from ansible_collections.scap.images.plugins.module_utils.scanner.program import PACKAGES
 
 from tests.integration.inventory.lab import Lab
 from tests.support import package_databases as made
@@ -52,6 +53,7 @@ def write(folder: pathlib.Path, work: pathlib.Path, images: int, packages: int) 
         problem = keep(str(root), inventory, ["/etc/redhat-release"], str(place))
         if problem:
             raise AssertionError(problem)
+        write_json(str(place / PACKAGES), [to_json(package) for package in inventory.packages])
         results = Results(definition_counts={"false": 1})
         write_json(str(place / "results.json.gz"), to_json(results))
         evidence = Evidence(
@@ -66,7 +68,7 @@ def write(folder: pathlib.Path, work: pathlib.Path, images: int, packages: int) 
             packages=len(inventory.packages),
             package_manager="rpm (sqlite)",
         )
-        stored = [(name, str(place / name)) for name in (NAME, "results.json.gz")]
+        stored = [(name, str(place / name)) for name in (NAME, PACKAGES, "results.json.gz")]
         files = [StoredFile(name, sha256_file(path), os.path.getsize(path)) for name, path in stored]
         write_json(str(place / "evidence.json"), to_json(dataclasses.replace(evidence, files=files)))
         shutil.rmtree(work)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -16,6 +17,8 @@ from ansible_collections.scap.images.plugins.module_utils.model import J, ScapEr
 from ansible_collections.scap.images.plugins.module_utils.results import parse_file
 from ansible_collections.scap.images.plugins.module_utils.results.interface import ParsedResults
 from ansible_collections.scap.images.plugins.module_utils.scanner.evaluate import evaluate_oval
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.index import make_index
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.residual import Index
 from ansible_collections.scap.images.plugins.module_utils.scanner.oval.run import Compiled, evaluate_compiled
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import Inventory, aptroot
 
@@ -45,17 +48,17 @@ class Both:
     def compiled(self, path: str, cache: pathlib.Path) -> tuple[ParsedResults, Compiled]:
         """By its remainders; ScapError content_uncompiled where that is refused."""
         sandbox = self.lab.sandbox()
-        ended = evaluate_compiled(
-            sandbox,
-            path,
-            sha256_file(path),
-            "compiled",
-            str(self.lab.root),
-            self.inventory,
-            cache=str(cache),
-            work=str(self.lab.work),
-            timeout=300,
-        )
+        with contextlib.closing(Index(make_index(path, sha256_file(path), str(cache)))) as index:
+            ended = evaluate_compiled(
+                sandbox,
+                path,
+                index,
+                "compiled",
+                str(self.lab.root),
+                self.inventory,
+                work=str(self.lab.work),
+                timeout=300,
+            )
         return parse_file(os.path.join(sandbox.out, "compiled.xml")), ended
 
 

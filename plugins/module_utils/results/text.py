@@ -25,4 +25,6 @@ def clean(text: str, limit: int) -> str:
 
 def line(text: str, limit: int) -> str:
     """`clean` text on one line: runs of white space become one space."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and " " not in text:
+        return text
     return clean(" ".join(text[: limit * 4 + 64].split()), limit)

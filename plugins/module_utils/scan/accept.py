@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import typing as t
 
-from ..files import read_json, sha256_file, sync_folder, write_json
+from ..files import read_json, sha256_file, sync_files, sync_folder, write_json
 from ..model import (
     Check,
     Evidence,
@@ -64,8 +64,7 @@ def accept(outcome: Outcome, settings: Settings, executor: str, checks: t.Sequen
         if name != "evidence.json"
     ]
     evidence = dataclasses.replace(evidence, files=files, coverage=[*evidence.coverage, *checks])
-    write_json(os.path.join(staging, "evidence.json"), to_json(evidence))
-    sync_folder(staging)
+    write_json(os.path.join(staging, "evidence.json"), to_json(evidence), durable=False)
     return evidence, _store(staging, evidence, outcome, settings)
 
 
@@ -92,7 +91,7 @@ def _prove(staging: str) -> Evidence:
     except (ScapError, RecordError, OSError) as problem:
         code = problem.code if isinstance(problem, ScapError) else "results_malformed"
         return dataclasses.replace(evidence, error=Reason(code, f"{evidence.reference}: {problem}"))
-    write_json(os.path.join(staging, RESULTS), to_json(results))
+    write_json(os.path.join(staging, RESULTS), to_json(results), durable=False)
     return dataclasses.replace(evidence, coverage=[*evidence.coverage, *checks])
 
 
@@ -182,7 +181,8 @@ def _is_good(place: str) -> bool:
 
 
 def put_in_place(staging: str, place: str) -> None:
-    """Give a complete folder its name; what had that name before is removed."""
+    """Make a complete folder durable and give it its name; what had that name before is removed."""
+    sync_files(staging)
     old = ""
     if os.path.lexists(place):
         old = tempfile.mkdtemp(prefix=".old-", dir=os.path.dirname(os.path.dirname(place)))

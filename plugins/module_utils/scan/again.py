@@ -37,9 +37,8 @@ from ..model import (
 from ..results import merge, parse_file
 from ..scanner.content import content_key
 from ..scanner.contentinfo import content_info
-from ..scanner.kept import NAME as KEPT
 from ..scanner.oval.index import make_index
-from ..store import RESULTS, evidences, results_of
+from ..store import EVIDENCE, RESULTS, evidences, results_of
 from . import zipapp
 from .accept import check_definitions, put_in_place
 from .local import user_prefix
@@ -165,8 +164,8 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
         "tools": run.tools,
         "images": [
             {
-                "kept": os.path.join(work.path, KEPT),
-                "kept_sha256": next((file.sha256 for file in work.evidence.files if file.name == KEPT), ""),
+                "evidence": work.path,
+                "files": {file.name: file.sha256 for file in work.evidence.files},
                 "packages": work.evidence.packages,
                 "platform": work.evidence.platform,
                 "staging": work.staging,
@@ -175,7 +174,7 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
         ],
     }
     path = os.path.join(scratch, "request.json")
-    write_json(path, request)
+    write_json(path, request, durable=False)
     program = os.path.join(os.path.dirname(scratch), "scanner.pyz")
     argv = [*user_prefix(), run.python, "-I", "-S", "-c", _MAIN, program, path, scratch]
     try:
@@ -212,8 +211,8 @@ def _store(run: Again, work: _Work, answer: J) -> bool:
         _link(work, keep=lambda _name: True)
         evidence = dataclasses.replace(work.evidence, due=reason, evaluated_at=now())
         suffix = DUE_SUFFIX
-    files = [_stored(work, name) for name in sorted(os.listdir(work.staging)) if name != "evidence.json"]
-    write_json(os.path.join(work.staging, "evidence.json"), to_json(dataclasses.replace(evidence, files=files)))
+    files = [_stored(work, name) for name in sorted(os.listdir(work.staging)) if name != EVIDENCE]
+    write_json(os.path.join(work.staging, EVIDENCE), to_json(dataclasses.replace(evidence, files=files)), durable=False)
     put_in_place(work.staging, os.path.join(os.path.dirname(work.path), content_key(work.contents) + suffix))
     return bool(suffix)
 
@@ -231,7 +230,7 @@ def _evidence(run: Again, work: _Work, answer: J) -> Evidence:
         checks.append(check_definitions(count, part))
         parts.append(part)
     rules = dataclasses.replace(old, vulnerabilities=[], definition_counts={}, undecided=[], generated_at="")
-    write_json(os.path.join(work.staging, RESULTS), to_json(merge([rules, *parts])))
+    write_json(os.path.join(work.staging, RESULTS), to_json(merge([rules, *parts])), durable=False)
     names = [content.id for content in work.evidence.content if content.kind == "oval"]
     of_feeds = (_UNCOMPILED, *(f"{name}{mark}" for name in names for mark in (" ", ",")))
     before = [

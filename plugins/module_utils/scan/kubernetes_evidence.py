@@ -118,7 +118,7 @@ def _unpack(archive: t.IO[bytes], evidence: str, cache: str, pod: str) -> str:
                 if not member.isreg() or number >= MAX_FILES or not (valid or _NAME.fullmatch(member.name)):
                     raise ScapError("evidence_malformed", f"pod {pod}: {member.name!r} does not belong into evidence")
                 if valid:
-                    write_whole(os.path.join(cache, valid[1]), b"")
+                    write_whole(os.path.join(cache, valid[1]), b"", durable=False)
                 else:
                     _write(tar.extractfile(member), os.path.join(staging, member.name))
     except tarfile.TarError as error:

@@ -216,7 +216,7 @@ class ImageScan:
                     raise MoreMemoryError(str(answer.get("problem")))
                 raise ScapError(str(answer.get("code") or "scanner_failed"), str(answer.get("problem") or "no word"))
             origin = {"fingerprint": run.fingerprint, "pod": state.name, "node": state.node, "rung": rung}
-            write_json(os.path.join(fetched.staging, ORIGIN), {**origin, "tried": self._tried})
+            write_json(os.path.join(fetched.staging, ORIGIN), {**origin, "tried": self._tried}, durable=False)
             if self._maker.compiled and run.precompiled is not None:
                 shutil.copyfile(run.precompiled.texts, os.path.join(fetched.staging, TEXTS))
             self._explain(os.path.join(fetched.staging, "evidence.json"))
@@ -234,7 +234,7 @@ class ImageScan:
         error = data.get("error") if isinstance(data, dict) else None
         if error and error["code"] in _NOT_HAD:
             message = "; ".join([error["message"], *self._maker.notes])
-            write_json(path, {**data, "error": {**error, "message": message}})
+            write_json(path, {**data, "error": {**error, "message": message}}, durable=False)
 
     def _give(self, outcome: Outcome) -> bool:
         """Whether the outcome was stored."""

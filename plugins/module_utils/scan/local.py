@@ -78,7 +78,7 @@ class LocalExecutor(Executor):
                 "tools": options.tools,
             }
             path = os.path.join(folder, "request.json")
-            write_json(path, request)
+            write_json(path, request, durable=False)
             argv = [*prefix, options.python, "-I", "-S", program, path, folder]
             try:
                 return _outcome(image, run(argv, timeout=4 * settings.timeout + 600))

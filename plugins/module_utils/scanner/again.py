@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Feeds evaluated on what evidences kept, without their images: one process, many images, an answer a line.
 
-`main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `kept` (path of the
-archive), `kept_sha256`, `packages` (their number), `platform`, `staging` (folder for what comes out). Each line of
-standard output belongs to the next image: `{"staging", "checks", "contents", "oscap"}`, or `{"code", "message"}` where
-that image cannot be judged so.
+`main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `evidence` (its folder),
+`files` (sha256 of its files by name), `packages` (their number), `platform`, `staging` (folder for what comes out).
+Each line of standard output belongs to the next image: `{"staging", "checks", "contents", "oscap"}`, or `{"code",
+"message"}` where that image cannot be judged so.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ import sys
 import tempfile
 import typing as t
 
-from ..files import read_json, write_json
-from ..model import Check, Content, J, RecordError, ScapError, field, strings, to_json
+from ..files import read_json, sha256_file, write_json
+from ..model import Check, Content, J, Package, RecordError, ScapError, field, strings, to_json
 from .confine import Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content
 from .contentinfo import ContentInfo, content_info
 from .detect import read_os
 from .evaluate import Evaluation
+from .kept import NAME as KEPT
 from .kept import unpack
+from .oval.index import make_index
+from .oval.residual import Index
 from .oval.run import Compiled, evaluate_compiled
-from .packages import aptroot, read_inventory
-from .program import DPKG_ARCHITECTURES
-from .rootpath import make_in_root
+from .packages import Inventory, aptroot
+from .packages.deb822 import STATUS
+from .program import DPKG_ARCHITECTURES, PACKAGES
+from .rootpath import make_in_root, stat_in_root
 from .stderr import check_stderr
 from .texts import Texts
 
@@ -42,7 +46,8 @@ class Feeds:
 
     paths: list[str]
     infos: list[ContentInfo]
-    cache: str
+    indexes: list[Index | ScapError]
+    """Or why a feed has none."""
     timeout: float
     tools: str
 
@@ -58,7 +63,8 @@ def main(argv: t.Sequence[str]) -> int:
     os.umask(0o077)
     paths, cache = strings(request, "oval"), field(request, "cache", str)
     infos = [content_info(path, cache) for path in paths]
-    feeds = Feeds(paths, infos, cache, field(request, "timeout", float), field(request, "tools", str))
+    indexes = [_index(path, info.sha256, cache) for path, info in zip(paths, infos)]
+    feeds = Feeds(paths, infos, indexes, field(request, "timeout", float), field(request, "tools", str))
     for image in field(request, "images", list):
         work = tempfile.mkdtemp(prefix="again-", dir=argv[1])
         try:
@@ -74,15 +80,20 @@ def main(argv: t.Sequence[str]) -> int:
     return 0
 
 
+def _index(path: str, sha256: str, cache: str) -> Index | ScapError:
+    try:
+        return Index(make_index(path, sha256, cache))
+    except ScapError as error:
+        return error
+
+
 def evaluate(feeds: Feeds, image: J, work: str) -> J:
     """Evaluate the feeds on one small root; raises ScapError, with the code not_kept where only a scan can tell."""
     root, home, out = (os.path.join(work, name) for name in ("root", "home", "out"))
     for folder in (root, out):
         os.mkdir(folder, mode=0o755)
-    kept = unpack(field(image, "kept", str), field(image, "kept_sha256", str), root)
-    inventory = read_inventory(root)
-    if len(inventory.packages) != field(image, "packages", int):
-        raise ScapError("not_kept", f"{len(inventory.packages)} of {image['packages']} packages were kept")
+    kept = unpack(*_file(image, KEPT), root)
+    inventory = _inventory(image, root)
     platform = field(image, "platform", str).split("/")
     architecture = platform[1] if len(platform) > 1 else "amd64"
     prepare_home(home, DPKG_ARCHITECTURES.get(architecture, architecture))
@@ -98,15 +109,17 @@ def evaluate(feeds: Feeds, image: J, work: str) -> J:
     checks: list[Check] = []
     ended: list[Evaluation] = []
     for number, path in enumerate(feeds.paths):
+        index = feeds.indexes[number]
         try:
+            if isinstance(index, ScapError):
+                raise index
             compiled = evaluate_compiled(
                 sandbox,
                 path,
-                contents[number].sha256,
+                index,
                 f"oval-{number}",
                 root,
                 inventory,
-                cache=feeds.cache,
                 work=work,
                 timeout=feeds.timeout,
                 note=os.path.join(staging, f"oval-{number}.remainders.json.gz"),
@@ -126,13 +139,36 @@ def evaluate(feeds: Feeds, image: J, work: str) -> J:
     checks.append(Check("exit_status", True, f"{len(ended)} calls of oscap {version} ended as they should"))
     checks += check_content(Selected("", None, feeds.infos, feeds.paths, contents), read_os(root), inventory.packages)
     expected = {"rules": [], "all_rules": 0, "oval": [info.definitions for info in feeds.infos]}
-    write_json(os.path.join(staging, "expected.json.gz"), expected)
+    write_json(os.path.join(staging, "expected.json.gz"), expected, durable=False)
     return {
         "staging": staging,
         "checks": [to_json(check) for check in checks],
         "contents": [to_json(content) for content in contents],
         "oscap": version,
     }
+
+
+def _file(image: J, name: str) -> tuple[str, str]:
+    """Path of a file of the evidence, and what the evidence says is its sha256."""
+    return os.path.join(field(image, "evidence", str), name), field(field(image, "files", dict), name, str, "")
+
+
+def _inventory(image: J, root: str) -> Inventory:
+    """The packages as they were read when the image was there. ScapError not_kept where the evidence has them not."""
+    path, sha256 = _file(image, PACKAGES)
+    try:
+        if sha256_file(path) != sha256:
+            raise ScapError("not_kept", f"{path}: is not what the evidence says of it")
+        packages = [Package.from_json(entry) for entry in read_json(path)]
+    except (OSError, ScapError, RecordError) as error:
+        raise ScapError("not_kept", f"{path}: cannot be used: {error}") from error
+    if len(packages) != field(image, "packages", int):
+        raise ScapError("not_kept", f"{len(packages)} of {image['packages']} packages were kept")
+    managers = {package.manager for package in packages}
+    if len(managers) != 1:
+        raise ScapError("not_kept", f"{path}: packages of {len(managers)} managers")
+    status = stat_in_root(root, STATUS) is not None
+    return Inventory(managers.pop(), "status" if status else "", "", packages)
 
 
 def _pack(path: str, target: str) -> None:

@@ -138,8 +138,8 @@ def prepare_home(folder: str, architecture: str) -> None:
     """Write the configuration of librpm and libapt; `architecture`: dpkg's name of the image's (amd64 ...)."""
     os.makedirs(folder, mode=0o755, exist_ok=True)
     name = architecture.encode("ascii", "ignore")
-    write_whole(os.path.join(folder, "apt.conf"), _APT_CONF % (name, name), 0o644)
-    write_whole(os.path.join(folder, ".rpmmacros"), _RPMMACROS, 0o644)
+    write_whole(os.path.join(folder, "apt.conf"), _APT_CONF % (name, name), 0o644, durable=False)
+    write_whole(os.path.join(folder, ".rpmmacros"), _RPMMACROS, 0o644, durable=False)
 
 
 def oscap_version(sandbox: Sandbox) -> str:

@@ -115,7 +115,7 @@ def content_info(path: str, cache: str = "") -> ContentInfo:
     info = _Reader(path, digest).read()
     if kept:
         os.makedirs(cache, mode=0o700, exist_ok=True)
-        write_json(kept, dataclasses.asdict(info))
+        write_json(kept, dataclasses.asdict(info), durable=False)
     return info
 
 

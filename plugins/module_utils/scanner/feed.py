@@ -61,12 +61,14 @@ def check_feed(content: Content, names: t.Collection[str], keys: t.Collection[st
     """The check `feed` of one OVAL file. Passes where one package could be concerned, and says how many."""
     parts, passed = [], True
     if names and ANY not in names:
-        named = sum(package.name in names for package in packages)
+        wanted = frozenset(names)
+        named = sum(package.name in wanted for package in packages)
         passed = named > 0
         parts.append(f"names {named} of the {len(packages)} installed packages")
     carried = collections.Counter(package.key_id for package in packages)
     if keys and ANY not in keys and any(package.manager == "rpm" for package in packages):
-        trusted = sum(number for key, number in carried.items() if key and key.endswith(tuple(keys)))
+        endings = tuple(keys)
+        trusted = sum(number for key, number in carried.items() if key and key.endswith(endings))
         passed = passed and trusted > 0
         parts.append(f"asks for packages signed with {_list(sorted(keys))}: {trusted} of {len(packages)}")
     if any(carried) or keys:

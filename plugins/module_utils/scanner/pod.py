@@ -65,7 +65,7 @@ def main(argv: t.Sequence[str]) -> int:
         answer = {"unusable": str(error)}
     except ScapError as error:
         answer = {"problem": error.message, "code": error.code}
-    write_json(READY, answer)
+    write_json(READY, answer, durable=False)
     if spec.get("rung") != USERNS:  # where it is the image volume itself
         shutil.rmtree(f"{WORK}/root", ignore_errors=True)
     return _wait(time.monotonic() + field(spec, "deadline", int))
@@ -88,7 +88,7 @@ def _scan(spec: J) -> J:
         os.makedirs(folder, exist_ok=True)
     known = [name for name in strings(spec, "known") if _NAME.fullmatch(name)]
     for name in known:
-        write_whole(f"{cache}/{name}", b"")
+        write_whole(f"{cache}/{name}", b"", durable=False)
     for name, entry in field(spec, "content", dict).items():
         folder = cache if name.endswith(".sqlite") else f"{WORK}/content"
         assemble(f"{folder}/{name}", field(entry, "sha256", str), strings(entry, "pieces"))
@@ -121,7 +121,7 @@ def _authfile(path: str) -> str:
                 known = json.load(stream)
                 auths.update(known.get("auths") or {} if name == ".dockerconfigjson" else known)
     if auths:
-        write_json(path, {"auths": auths})
+        write_json(path, {"auths": auths}, durable=False)
     return path if auths else ""
 
 

@@ -78,7 +78,7 @@ def _validate(request: Request, sandbox: Sandbox, oscap: str, datastream: str, s
     if not kept or not os.path.exists(kept):
         validate(sandbox, datastream, request.timeout)
         if kept:
-            write_whole(kept, b"")
+            write_whole(kept, b"", durable=False)
 
 
 def _keep_guide(request: Request, sandbox: Sandbox, datastream: str, name: str, profile: str) -> None:

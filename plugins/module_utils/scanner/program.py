@@ -52,6 +52,8 @@ from .request import Request
 from .rootpath import make_in_root
 from .stderr import check_stderr
 
+PACKAGES = "packages.json.gz"
+"""File of an evidence: its packages."""
 DPKG_ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el"}
 
 
@@ -99,9 +101,8 @@ class Scan:
             self.say("acquired")
             self.os = read_os(root)
             self.inventory = read_inventory(root)
-            write_json(
-                os.path.join(self.staging, "packages.json.gz"), [to_json(entry) for entry in self.inventory.packages]
-            )
+            packages = [to_json(entry) for entry in self.inventory.packages]
+            write_json(os.path.join(self.staging, PACKAGES), packages, durable=False)
             selected = select(self.request, self.os)
             if isinstance(selected, Reason):
                 raise NotApplicableError(selected)
@@ -206,9 +207,9 @@ class Scan:
             "all_rules": selected.infos[0].rules if selected.profile else 0,
             "oval": [info.definitions for info in selected.infos if info.kind == "oval"],
         }
-        write_json(os.path.join(self.staging, "expected.json.gz"), expected)
+        write_json(os.path.join(self.staging, "expected.json.gz"), expected, durable=False)
         text = b"".join(f"== {entry.what}\n".encode() + entry.stderr + b"\n" for entry in evaluations)
-        write_whole(os.path.join(self.staging, "stderr.txt"), text[-1024 * 1024 :])
+        write_whole(os.path.join(self.staging, "stderr.txt"), text[-1024 * 1024 :], durable=False)
 
     def evidence(self, *, error: Reason | None, not_applicable: Reason | None) -> Evidence:
         resolved = self.resolved
@@ -316,7 +317,7 @@ def scan(request: Request, work: str) -> dict[str, str]:
     except OSError as problem:
         error = Reason("system_error", f"{request.reference}: {problem}")
     found = current.evidence(error=error, not_applicable=not_applicable)
-    write_json(os.path.join(staging, "evidence.json"), to_json(found))
+    write_json(os.path.join(staging, "evidence.json"), to_json(found), durable=False)
     key = current.selected.key if current.selected else request_key(request)
     return {"staging": staging, "key": key}
 

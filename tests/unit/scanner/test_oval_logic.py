@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import json
 import pathlib
 import random
 import typing as t
@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import sha256_file
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.scanner.oval import index, logic
-from ansible_collections.scap.images.plugins.module_utils.scanner.oval.residual import open_feed
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.residual import Feed, Index
 
 from tests.support import random_oval
 
@@ -159,11 +159,23 @@ def test_an_image_has_to_do_with_what_names_its_packages(tmp_path: pathlib.Path)
     path.write_bytes(random_oval.Document(1, "rpm").bytes())
     place = index.make_index(str(path), sha256_file(str(path)), str(tmp_path))
     assert index.make_index(str(path), sha256_file(str(path)), str(tmp_path)) == place
-    with open_feed(place, []) as feed:
+    with contextlib.closing(Index(place)) as opened:
+        feed = Feed(opened, [])
         assert (feed.live, feed.affected) == (set(), set())
         nothing = sum(len(group.members) for group in feed.remainders())
-    with open_feed(place, random_oval.INSTALLED) as feed:
+        feed = Feed(opened, random_oval.INSTALLED)
         assert feed.live
-        names = {row[0]: set(json.loads(row[1])) for row in feed.rows("SELECT number, names FROM definition")}
+        names = {number: set(wanted) for number, wanted in opened.names.items()}
         assert feed.affected == {number for number, wanted in names.items() if wanted & set(random_oval.INSTALLED)}
         assert sum(len(group.members) for group in feed.remainders()) == nothing == len(names)
+
+
+def test_a_damaged_index_is_not_used(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "feed.xml"
+    path.write_bytes(random_oval.Document(1, "rpm").bytes())
+    place = pathlib.Path(index.make_index(str(path), sha256_file(str(path)), str(tmp_path)))
+    whole = place.read_bytes()
+    for damaged in (b"", whole[:100], bytes(len(whole)), whole[:4096] + bytes(len(whole) - 4096)):
+        place.write_bytes(damaged)
+        with pytest.raises(ScapError, match="index cannot be read"), contextlib.closing(Index(str(place))) as opened:
+            Feed(opened, random_oval.INSTALLED).remainders()

@@ -140,6 +140,6 @@ def view_of(folder: str, digest: str, data: bytes, kind: str, work: str) -> str:
     os.makedirs(view, mode=0o700)
     os.symlink(os.path.join(os.path.abspath(folder), "blobs"), os.path.join(view, "blobs"))
     entry = {"mediaType": kind, "digest": digest, "size": len(data), "annotations": {_REF_NAME: "image"}}
-    write_json(os.path.join(view, "index.json"), {"schemaVersion": 2, "manifests": [entry]})
-    write_json(os.path.join(view, "oci-layout"), {"imageLayoutVersion": "1.0.0"})
+    write_json(os.path.join(view, "index.json"), {"schemaVersion": 2, "manifests": [entry]}, durable=False)
+    write_json(os.path.join(view, "oci-layout"), {"imageLayoutVersion": "1.0.0"}, durable=False)
     return f"oci:{view}:image"

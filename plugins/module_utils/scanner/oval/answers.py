@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import mmap
+import re
 import typing as t
 import xml.parsers.expat
 
 from ...model import ScapError
 from ..questions import Answers
-from .reader import DEFINITIONS
 
 RESULTS = "http://oval.mitre.org/XMLSchema/oval-results-5"
 SYSTEM = "http://oval.mitre.org/XMLSchema/oval-system-characteristics-5"
+_DOCUMENT = re.compile(rb"<((?:[\w.-]+:)?oval_definitions)[\s>]")
 
 
 @dataclasses.dataclass
@@ -47,6 +48,19 @@ def read_said(path: str, roll_objects: t.Collection[str], families: t.Collection
         raise ScapError("results_malformed", f"oscap's answers to a compiled feed cannot be read: {error}") from error
 
 
+def _embedded(data: mmap.mmap) -> tuple[int, int]:
+    """Where the document that oscap was given stands in its results, which nobody needs to read again. In what oscap
+    writes a `<` is never part of a text."""
+    start = _DOCUMENT.search(data)
+    if start is None:
+        raise ScapError("results_malformed", "oscap's answers to a compiled feed lack the feed")
+    end = b"</" + start[1] + b">"
+    place = data.find(end, start.end())
+    if place < 0:
+        raise ScapError("results_malformed", "oscap's answers to a compiled feed are not whole")
+    return start.start(), place + len(end)
+
+
 class _Reader:
     def __init__(self, roll_objects: set[str], families: t.Collection[str]) -> None:
         self._said = Said()
@@ -59,7 +73,8 @@ class _Reader:
         self._item: dict[str, str] | None = None
         self._items: dict[str, tuple[str, dict[str, str]]] = {}
         self._text: list[str] = []
-        self._skipping = 0
+        self._cut = 0
+        """Bytes before the parser's place that it was not given."""
         self._parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
 
     def read(self, stream: t.BinaryIO, data: mmap.mmap) -> Said:
@@ -70,8 +85,12 @@ class _Reader:
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.ParseFile(stream)
         said = self._said
+        first, last = said.content = _embedded(data)
+        parser.Parse(data[:first])
+        self._cut = last - first
+        stream.seek(last)
+        parser.ParseFile(stream)
         if min(*said.content, *said.answers) < 0:
             raise ScapError("results_malformed", "oscap's answers to a compiled feed lack a section")
         said.roll.items = [self._items[known] for known in self._wanted if known in self._items]
@@ -82,8 +101,6 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if self._skipping:
-            return
         space, _unused, local = name.rpartition(" ")
         if space == RESULTS:
             if local == "definition":
@@ -91,12 +108,9 @@ class _Reader:
             elif local == "test":
                 self._said.tests[attributes.get("test_id", "")] = attributes.get("result", "")
             elif local == "definitions" and self._depth == 4:
-                start = self._parser.CurrentByteIndex
+                start = self._place()
                 self._said.answers = (start, -1)
                 self._said.system = self._data[start : self._data.find(b">", start) + 1]
-        elif space == DEFINITIONS and local == "oval_definitions" and self._depth == 2:
-            self._skipping = self._depth
-            self._said.content = (self._parser.CurrentByteIndex, -1)
         elif local == "object" and space == SYSTEM:
             self._in_roll = attributes.get("id", "") in self._roll
         elif local == "reference" and self._in_roll:
@@ -111,11 +125,6 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        if self._skipping:
-            if self._depth < self._skipping:
-                self._skipping = 0
-                self._said.content = (self._said.content[0], self._after())
-            return
         local = name.rpartition(" ")[2]
         if local == "definitions" and self._depth == 3:
             self._said.answers = (self._said.answers[0], self._after())
@@ -128,7 +137,10 @@ class _Reader:
                 self._item[local] = "".join(self._text)
             self._parser.CharacterDataHandler = None
 
+    def _place(self) -> int:
+        return self._parser.CurrentByteIndex + self._cut
+
     def _after(self) -> int:
         """The offset behind the element that ends here (expat: an empty one has its end here)."""
-        here = self._parser.CurrentByteIndex
+        here = self._place()
         return int(self._data.find(b">", here)) + 1 if self._data[here : here + 2] == b"</" else here

@@ -9,7 +9,8 @@ of the representatives, with the criteria of true ones, and the embedded documen
 
 from __future__ import annotations
 
-import json
+import functools
+import itertools
 import mmap
 import typing as t
 import xml.sax.saxutils
@@ -19,7 +20,7 @@ from ...model import ScapError
 from .answers import Said
 from .document import PARTS, Slices, Source, closing, reach
 from .logic import TRUE, UNDECIDABLE, Tree, combine, negated
-from .residual import Feed, Remainder
+from .residual import Feed, Part, Remainder
 
 _DECIDED = ("false", "true")
 _NOT_ASKED = "not evaluated"
@@ -39,12 +40,7 @@ class Answerer:
         )
         self.answers: dict[int, str] = {}
         """Number of a definition to its result."""
-        self.ids: dict[int, tuple[str, str]] = {}
-        """Number to (id, version), in the order of the feed."""
-        for number, known, version in feed.rows(
-            "SELECT number, id, version FROM definition WHERE start >= 0 ORDER BY start"
-        ):
-            self.ids[number] = known, version
+        self.ids = feed.index.ids
         self._load_tests(groups)
         for group in groups:
             self._answer(group)
@@ -53,7 +49,9 @@ class Answerer:
 
     def _load_tests(self, groups: t.Sequence[Remainder]) -> None:
         numbers = {number for group in groups for kind, number in self._feed.leaves(group.node) if kind == "test"}
-        for number, known in self._feed.select("SELECT number, id FROM test WHERE number", numbers):
+        tests = self._feed.index.tests(numbers)
+        for number in numbers:
+            known = tests[number].id
             if known not in self._said.tests:
                 raise _differs(f"oscap gave no result of the test {known}")
             self._tests[number] = self._said.tests[known]
@@ -90,7 +88,7 @@ class Answerer:
             (first, last), (start, stop) = self._said.content, self._said.answers
             if not last <= start:
                 raise _differs("the sections of the results stand in another order")
-            with whole(target) as out:
+            with whole(target, durable=False) as out:
                 out.write(data[:first])
                 out.write(self._content(source, true))
                 out.write(data[last:start])
@@ -104,33 +102,32 @@ class Answerer:
         """The document of the true definitions, in the feed's own words."""
         tests: set[int] = set()
         slices = Slices()
-        for number, start, stop in self._feed.select("SELECT number, start, stop FROM definition WHERE number", true):
+        query = "SELECT number, start, stop FROM definition WHERE number"
+        for number, start, stop in self._feed.index.select(query, true):
             slices.add("definitions", start, stop)
             tests.update(_tests(self._feed.tree(number)))
-        slices.places.update(reach(self._feed, tests).places)
+        slices.places.update(reach(self._feed.index, tests).places)
         parts = [source.root, source.generator, source.container("definitions", slices)]
         parts += [source.container(kind, slices) for kind in PARTS]
         return b"\n".join([*parts, source.closing_root()])
 
     def _result(self, number: int, known: str, version: str) -> str:
         answer = self.answers[number]
-        name = f"definition_id={_quote(known)} version={_quote(version)}"
-        head = f'<{self._prefixed}definition {name} result="{answer}"'
+        head = f'<{self._prefixed}definition {_identity(known, version)} result="{answer}"'
         tree = self._feed.tree(number) if answer == "true" else None
         if tree is None:
             return f"{head}/>\n"
-        names = dict(self._feed.select("SELECT number, id FROM test WHERE number", set(_tests(tree))))
-        value, text = self._criteria(tree, names)
+        value, text = self._criteria(tree, self._feed.index.tests(set(_tests(tree))))
         if value != answer:
             raise _differs(f"the criteria of {known} come to {value}, its remainder to {answer}")
         return f"{head}>{text}</{self._prefixed}definition>\n"
 
-    def _criteria(self, tree: Tree, names: t.Mapping[int, str]) -> tuple[str, str]:
+    def _criteria(self, tree: Tree, tests: t.Mapping[int, Part]) -> tuple[str, str]:
         """(result, XML) of a criteria tree."""
         prefix = self._prefixed
         if isinstance(tree, list):
             operator, negate, children = tree
-            inner = [self._criteria(child, names) for child in children]
+            inner = [self._criteria(child, tests) for child in children]
             value = combine(operator, [entry[0] for entry in inner])
             value = negated(value) if negate else value
             flag = ' negate="true"' if negate else ""
@@ -147,10 +144,15 @@ class Answerer:
                 value = _DECIDED[tree & 1]
             else:
                 value = self._tests.get(number, _NOT_ASKED)
-            name = f"test_ref={_quote(names[number])}"
+            name = f"test_ref={_quote(tests[number].id)}"
         value = negated(value) if negate else value
         flag = ' negate="true"' if negate else ""
         return value, f'<{prefix}{what} {name}{flag} version="1" result="{value}"/>'
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _identity(known: str, version: str) -> str:
+    return f"definition_id={_quote(known)} version={_quote(version)}"
 
 
 def _tests(tree: Tree) -> t.Iterator[int]:
@@ -175,11 +177,11 @@ def record(feed: Feed, groups: t.Sequence[Remainder], answerer: Answerer, sha256
                 [answerer.answers[group.members[0]], [answerer.ids[number][0] for number in group.members]]
             )
             continue
-        for number, names in feed.select("SELECT number, names FROM definition WHERE number", group.members):
-            absent = [name for name in json.loads(names) if name not in feed.installed]
-            decided.append([answerer.ids[number][0], _DECIDED[group.node], absent[:10]])
+        for number in group.members:
+            absent = (name for name in feed.index.names[number] if name not in feed.installed)
+            decided.append([answerer.ids[number][0], _DECIDED[group.node], list(itertools.islice(absent, 10))])
     return {
-        "sha256": feed.meta["sha256"],
+        "sha256": feed.index.meta["sha256"],
         "compiled_sha256": sha256,
         "definitions": len(answerer.ids),
         "decided": decided,

@@ -20,7 +20,7 @@ from ...model import ScapError
 from ..questions import INDEPENDENT, Question, sections
 from .logic import TRUE
 from .reader import DEFINITIONS, OURS
-from .residual import Feed, Remainder
+from .residual import Feed, Index, Part, Remainder
 
 CONSTANTS = (
     Question("false", "family", INDEPENDENT, "", "none_exist"),
@@ -28,8 +28,13 @@ CONSTANTS = (
 )
 """The first two questions of a compiled document, so that nodes 0 and 1 are tests 1 and 2 of ours."""
 MAX_ELEMENTS = 1_000_000
-_quote = functools.partial(xml.sax.saxutils.quoteattr, entities={"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 PARTS = ("tests", "objects", "states", "variables")
+_WHITE = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _quote(text: str) -> str:
+    return xml.sax.saxutils.quoteattr(text, _WHITE)
 
 
 @dataclasses.dataclass
@@ -45,39 +50,39 @@ class Slices:
             self.places.setdefault(kind, set()).add((start, stop))
 
 
-def reach(feed: Feed, tests: t.Iterable[int]) -> Slices:
+def reach(index: Index, tests: t.Iterable[int]) -> Slices:
     """The tests and everything that they lead to."""
     slices = Slices()
     wanted: dict[str, set[str]] = {"objects": set(), "states": set(), "variables": set()}
 
-    def follow(refs: str) -> None:
-        for kind, found in json.loads(refs).items():
-            wanted[kind].update(found)
+    def follow(kind: str, part: Part) -> None:
+        slices.add(kind, part.start, part.stop)
+        for other, found in part.refs.items():
+            wanted[other].update(found)
 
-    for start, stop, refs in feed.select("SELECT start, stop, refs FROM test WHERE number", set(tests)):
-        slices.add("tests", start, stop)
-        follow(refs)
+    numbers = set(tests)
+    known = index.tests(numbers)
+    for number in numbers:
+        follow("tests", known[number])
     done: dict[str, set[str]] = {kind: set() for kind in wanted}
     while any(wanted[kind] - done[kind] for kind in wanted):
         for kind, names in wanted.items():
             fresh = names - done[kind]
             done[kind] |= fresh
-            query = f"SELECT start, stop, refs, need FROM part WHERE kind = '{kind}' AND id"  # noqa: S608
-            for start, stop, refs, need in feed.select(query, fresh):
-                slices.needs.add(need)
-                slices.add(kind, start, stop)
-                follow(refs)
+            for part in index.parts(kind, fresh):
+                slices.needs.add(part.need)
+                follow(kind, part)
     return slices
 
 
 class Source:
     """The feed's bytes, as UTF-8."""
 
-    def __init__(self, feed: Feed, data: mmap.mmap) -> None:
-        self._feed = feed
+    def __init__(self, index: Index, data: mmap.mmap) -> None:
+        self._meta = index.meta
         self._data = data
-        self._encoding = str(feed.meta["encoding"])
-        self.tags: dict[str, str] = json.loads(feed.meta["tags"])
+        self._encoding = str(index.meta["encoding"])
+        self.tags: dict[str, str] = json.loads(index.meta["tags"])
 
     def text(self, start: int, stop: int) -> bytes:
         return self._plain(self._data[start:stop])
@@ -88,11 +93,11 @@ class Source:
     @property
     def root(self) -> bytes:
         """The root's start tag."""
-        return self._plain(str(self._feed.meta["root"]).encode("latin-1"))
+        return self._plain(str(self._meta["root"]).encode("latin-1"))
 
     @property
     def generator(self) -> bytes:
-        return self.text(*json.loads(self._feed.meta["generator"]))
+        return self.text(*json.loads(self._meta["generator"]))
 
     def container(self, kind: str, slices: Slices, more: bytes = b"") -> bytes:
         """A container with slices in the order of the feed; nothing where it would be empty."""
@@ -117,10 +122,10 @@ def closing(tag: bytes) -> bytes:
     return b"</" + tag[1:].rstrip(b">").split(None, 1)[0] + b">"
 
 
-def open_source(feed: Feed, path: str) -> Source:
+def open_source(index: Index, path: str) -> Source:
     """The feed at `path`, mapped; the same bytes that were indexed."""
     with open(path, "rb") as stream:
-        return Source(feed, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        return Source(index, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +144,7 @@ def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], ro
     for group in groups:
         for kind, number in feed.leaves(group.node):
             (tests if kind == "test" else opaque).add(number)
-    slices = reach(feed, tests)
+    slices = reach(feed.index, tests)
     ours = sections([*CONSTANTS, *roll])
     definitions = _Definitions(feed, groups, opaque, tests).text()
     data = b"\n".join(
@@ -167,11 +172,8 @@ class _Definitions:
         self._groups = groups
         self._opaque = opaque
         self._elements = 0
-        numbers = opaque | {group.members[0] for group in groups}
-        query = "SELECT number, id, version, start FROM definition WHERE number"
-        self._known = {row[0]: row[1:] for row in feed.select(query, numbers)}
-        query = "SELECT number, id FROM test WHERE number"
-        self._tests = dict(feed.select(query, tests))
+        self._ids = feed.index.ids
+        self._tests = feed.index.tests(tests)
 
     def text(self) -> str:
         parts = []
@@ -182,13 +184,11 @@ class _Definitions:
             written.add(number)
             criteria = "" if (kind, members) == ("definition", (number,)) else self._criteria(group.node)
             parts.append(self._definition(number, criteria))
-        parts += [
-            self._definition(number, "") for number in sorted(self._opaque - written) if self._known[number][2] >= 0
-        ]
+        parts += [self._definition(number, "") for number in sorted(self._opaque - written) if number in self._ids]
         return "".join(parts)
 
     def _definition(self, number: int, criteria: str) -> str:
-        known, version, _start = self._known[number]
+        known, version = self._ids[number]
         return (
             f'<definition xmlns="{DEFINITIONS}" class="miscellaneous" id={_quote(known)} version={_quote(version)}>'
             f"<metadata><title>remainder</title><description>remainder</description></metadata>{criteria}</definition>\n"
@@ -201,14 +201,15 @@ class _Definitions:
     def _element(self, node: int, negate: str) -> str:
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
-            raise ScapError("content_uncompiled", f"{self._feed.path}: more than {MAX_ELEMENTS} criteria are left")
+            path = self._feed.index.path
+            raise ScapError("content_uncompiled", f"{path}: more than {MAX_ELEMENTS} criteria are left")
         if node <= TRUE:
             return f'<criterion test_ref="{OURS}tst:{node + 1}"{negate}/>'
         kind, members = self._feed.residuals.nodes[node]
         if kind == "test":
-            return f"<criterion test_ref={_quote(self._tests[members[0]])}{negate}/>"
+            return f"<criterion test_ref={_quote(self._tests[members[0]].id)}{negate}/>"
         if kind == "definition":
-            return f"<extend_definition definition_ref={_quote(self._known[members[0]][0])}{negate}/>"
+            return f"<extend_definition definition_ref={_quote(self._ids[members[0]][0])}{negate}/>"
         if kind == "NOT":
             return self._element(members[0], ' negate="true"')
         inner = "".join(self._element(member, "") for member in members)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
@@ -16,8 +17,8 @@ from ..evaluate import Evaluation, evaluate_oval
 from ..packages import Inventory
 from ..request import Request
 from .answers import read_said
-from .index import index_path
-from .residual import open_feed
+from .index import index_path, make_index
+from .residual import Index
 from .run import Compiled, evaluate_compiled
 
 
@@ -62,18 +63,18 @@ def evaluate(request: Request, sandbox: Sandbox, selected: Selected, number: int
         reason = "compiled, it gave another answer once"
     else:
         try:
-            compiled = evaluate_compiled(
-                sandbox,
-                path,
-                content.sha256,
-                name,
-                subject.root,
-                subject.inventory,
-                cache=cache,
-                work=subject.work,
-                timeout=request.timeout,
-                note=os.path.join(subject.staging, f"{name}.remainders.json.gz"),
-            )
+            with contextlib.closing(Index(make_index(path, content.sha256, cache))) as index:
+                compiled = evaluate_compiled(
+                    sandbox,
+                    path,
+                    index,
+                    name,
+                    subject.root,
+                    subject.inventory,
+                    work=subject.work,
+                    timeout=request.timeout,
+                    note=os.path.join(subject.staging, f"{name}.remainders.json.gz"),
+                )
         except ScapError as error:
             if error.code != "content_uncompiled":
                 raise
@@ -103,8 +104,8 @@ def paths(request: Request, selected: Selected) -> set[str]:
     for content in selected.contents:
         place = index_path(request.cache, content.sha256)
         if content.kind == "oval" and os.path.exists(place):
-            with open_feed(place, ()) as feed:
-                found.update(row[0] for row in feed.rows("SELECT DISTINCT need FROM part WHERE kind = 'objects'"))
+            with contextlib.closing(Index(place)) as index:
+                found.update(row[0] for row in index.rows("SELECT DISTINCT need FROM part WHERE kind = 'objects'"))
     return {path for path in found if path.startswith("/")}
 
 

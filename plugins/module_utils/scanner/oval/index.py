@@ -74,6 +74,8 @@ def make_index(path: str, sha256: str, cache: str) -> str:
             base.execute("COMMIT")
         if sha256_file(path) != sha256:
             raise ScapError("content_malformed", f"{path}: was changed while it was read; run again")
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
         os.rename(temporary, place)
     except (sqlite3.Error, RecursionError) as error:
         raise ScapError("content_uncompiled", f"{path}: its index cannot be made: {error}") from error

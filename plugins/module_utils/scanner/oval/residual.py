@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 import json
 import sqlite3
 import typing as t
@@ -29,28 +29,33 @@ class Remainder:
     """Numbers of the definitions; never empty."""
 
 
-class Feed:
-    """An index, opened for one image; `names` are those of the packages that are there in any state."""
+class Part(t.NamedTuple):
+    """A test, object, state or variable: where it stands in the feed, and what it leads to."""
 
-    def __init__(self, path: str, names: t.Iterable[str]) -> None:
+    id: str
+    start: int
+    stop: int
+    refs: dict[str, list[str]]
+    need: str = ""
+    """What an object reads, as needs.need_of says."""
+
+
+class Index:
+    """An index, opened: what of it is asked for image after image is read once."""
+
+    def __init__(self, path: str) -> None:
         self.path = path
         try:
             self._base = sqlite3.connect(f"file:{_quote(path)}?mode=ro&immutable=1", uri=True)
-            self.meta: dict[str, t.Any] = dict(self._base.execute("SELECT key, value FROM meta"))
-            self.manager = str(self.meta["manager"])
-            self.installed = {fold(self.manager, name) for name in names}
-            self.live: set[int] = set()
-            """Tests that some installed package's name occurs in."""
-            self.affected: set[int] = set()
-            """Definitions with such a test."""
-            for tests, definitions in self.select("SELECT tests, definitions FROM name WHERE name", self.installed):
-                self.live.update(json.loads(tests))
-                self.affected.update(json.loads(definitions))
-        except (sqlite3.Error, KeyError) as error:
-            raise ScapError("content_uncompiled", f"{path}: the index cannot be read: {error}") from error
-        self.residuals = Residuals()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+        self.meta: dict[str, t.Any] = dict(self.rows("SELECT key, value FROM meta"))
+        if "manager" not in self.meta:
+            raise self._unreadable("it does not say of what it is")
+        self.manager = str(self.meta["manager"])
         self._trees: dict[int, Tree] = {}
-        self._nodes: dict[int, int] = {}
+        self._tests: dict[int, Part] = {}
+        self._parts: dict[tuple[str, str], Part] = {}
 
     def close(self) -> None:
         self._base.close()
@@ -60,20 +65,87 @@ class Feed:
         every = sorted(values)
         for start in range(0, len(every), _MANY):
             part = every[start : start + _MANY]
-            yield from self._base.execute(f"{query} IN ({','.join('?' * len(part))})", part)
+            yield from self.rows(f"{query} IN ({','.join('?' * len(part))})", part)
 
-    def rows(self, query: str) -> t.Iterator[tuple[t.Any, ...]]:
-        return self._base.execute(query)
+    def rows(self, query: str, values: t.Sequence[t.Any] = ()) -> t.Iterator[tuple[t.Any, ...]]:
+        """Raises ScapError content_uncompiled where the index cannot be read."""
+        try:
+            yield from self._base.execute(query, values)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, why: object) -> ScapError:
+        return ScapError("content_uncompiled", f"{self.path}: the index cannot be read: {why}")
+
+    @functools.cached_property
+    def ids(self) -> dict[int, tuple[str, str]]:
+        """Number of a definition to (id, version), in the order of the feed."""
+        query = "SELECT number, id, version FROM definition WHERE start >= 0 ORDER BY start"
+        return {number: (known, version) for number, known, version in self.rows(query)}
+
+    @functools.cached_property
+    def names(self) -> dict[int, list[str]]:
+        """Number of a definition to the names of packages that it depends on."""
+        one: dict[str, str] = {}
+        rows = self.rows("SELECT number, names FROM definition")
+        return {number: [one.setdefault(name, name) for name in json.loads(names)] for number, names in rows}
+
+    @functools.cached_property
+    def baseline(self) -> list[tuple[t.Any, list[int]]]:
+        """(remainder, definitions) where none of their packages is installed."""
+        rows = self.rows("SELECT residual, members FROM baseline")
+        return [(json.loads(residual), json.loads(members)) for residual, members in rows]
+
+    def trees(self, numbers: t.Collection[int]) -> dict[int, Tree]:
+        """The criteria of definitions; None where one has none."""
+        known = self._trees
+        query = "SELECT number, tree FROM definition WHERE number"
+        for number, tree in self.select(query, (number for number in numbers if number not in known)):
+            known[number] = json.loads(tree) if tree is not None else None
+        return known
+
+    def tests(self, numbers: t.Collection[int]) -> dict[int, Part]:
+        """Tests by their numbers, these among them."""
+        known = self._tests
+        query = "SELECT number, id, start, stop, refs FROM test WHERE number"
+        fresh = (number for number in numbers if number not in known)
+        for number, name, start, stop, refs in self.select(query, fresh):
+            known[number] = Part(name, start, stop, json.loads(refs))
+        return known
+
+    def parts(self, kind: str, ids: t.Collection[str]) -> t.Iterator[Part]:
+        """Those objects, states or variables with these ids that there are."""
+        known = self._parts
+        query = f"SELECT id, start, stop, refs, need FROM part WHERE kind = '{kind}' AND id"  # noqa: S608
+        for name, start, stop, refs, need in self.select(query, (name for name in ids if (kind, name) not in known)):
+            known[kind, name] = Part(name, start, stop, json.loads(refs), need)
+        return (known[kind, name] for name in ids if (kind, name) in known)
+
+
+class Feed:
+    """An index as one image has it; `names` are those of the packages that are there in any state."""
+
+    def __init__(self, index: Index, names: t.Iterable[str]) -> None:
+        self.index = index
+        self.installed = {fold(index.manager, name) for name in names}
+        self.live: set[int] = set()
+        """Tests that some installed package's name occurs in."""
+        self.affected: set[int] = set()
+        """Definitions with such a test."""
+        for tests, definitions in index.select("SELECT tests, definitions FROM name WHERE name", self.installed):
+            self.live.update(json.loads(tests))
+            self.affected.update(json.loads(definitions))
+        self.residuals = Residuals()
+        self._nodes: dict[int, int] = {}
 
     def remainders(self) -> list[Remainder]:
         """Every definition of the feed, in one group each; the groups of false and true among them."""
         groups: dict[int, list[int]] = {}
-        for number, tree in self.select("SELECT number, tree FROM definition WHERE number", self.affected):
-            self._trees[number] = json.loads(tree)
-        for residual, members in self._base.execute("SELECT residual, members FROM baseline"):
-            untouched = [number for number in json.loads(members) if number not in self.affected]
+        self.index.trees(self.affected)
+        for residual, members in self.index.baseline:
+            untouched = [number for number in members if number not in self.affected]
             if untouched:
-                groups.setdefault(self._node(json.loads(residual)), []).extend(untouched)
+                groups.setdefault(self._node(residual), []).extend(untouched)
         for number in sorted(self.affected):
             groups.setdefault(self._of_definition(number), []).append(number)
         return [Remainder(node, members) for node, members in groups.items()]
@@ -91,7 +163,7 @@ class Feed:
         node = self._nodes.get(number)
         if node is None:
             if depth > MAX_DEPTH:
-                raise ScapError("content_uncompiled", f"{self.path}: definitions extend each other too often")
+                raise ScapError("content_uncompiled", f"{self.index.path}: definitions extend each other too often")
             tree = self.tree(number)
             if tree is None:
                 node = self.residuals.intern(("definition", (number,)))
@@ -102,10 +174,7 @@ class Feed:
 
     def tree(self, number: int) -> Tree:
         """The criteria of a definition; None where it has none."""
-        if number not in self._trees:
-            (row,) = self._base.execute("SELECT tree FROM definition WHERE number = ?", (number,))
-            self._trees[number] = json.loads(row[0]) if row[0] is not None else None
-        return self._trees[number]
+        return self.index.trees((number,))[number]
 
     def leaves(self, node: int) -> t.Iterator[tuple[str, int]]:
         """(`test` or `definition`, number) that a node reaches."""
@@ -118,16 +187,6 @@ class Feed:
                 fresh = [member for member in members if member > TRUE and member not in seen]
                 seen.update(fresh)
                 waiting += fresh
-
-
-@contextlib.contextmanager
-def open_feed(path: str, names: t.Iterable[str]) -> t.Iterator[Feed]:
-    """A Feed that is closed in the end."""
-    feed = Feed(path, names)
-    try:
-        yield feed
-    finally:
-        feed.close()
 
 
 def _quote(path: str) -> str:

@@ -20,11 +20,10 @@ from ..packages.deb822 import status_names
 from .answers import read_said
 from .complete import Answerer, record
 from .document import CONSTANTS, open_source, write_document
-from .index import make_index
 from .logic import TRUE
 from .needs import PACKAGES
 from .reader import OURS
-from .residual import open_feed
+from .residual import Feed, Index
 
 MAX_SHARE = 0.9
 """Where more than this part of a larger feed is left, it is evaluated as it is."""
@@ -48,12 +47,11 @@ class Compiled:
 def evaluate_compiled(
     sandbox: Sandbox,
     path: str,
-    sha256: str,
+    index: Index,
     name: str,
     root: str,
     inventory: Inventory,
     *,
-    cache: str,
     work: str,
     timeout: float,
     note: str = "",
@@ -61,47 +59,46 @@ def evaluate_compiled(
 ) -> Compiled:
     """Evaluate the feed `path` by its remainders; the completed results are `NAME.xml` in the sandbox's output folder.
 
-    `cache` keeps the index; `note`: path of a file that says what became of every definition; `kept`: the
-    absolute paths that are known of a root that holds nothing else. Raises ScapError content_uncompiled where the feed
-    must be evaluated as it is, not_kept, and what evaluate_oval raises.
+    `index`: the feed's; `note`: path of a file that says what became of every definition; `kept`: the absolute paths
+    that are known of a root that holds nothing else. Raises ScapError content_uncompiled where the feed must be
+    evaluated as it is, not_kept, and what evaluate_oval raises.
     """
-    index = make_index(path, sha256, cache)
-    with open_feed(index, known_names(root, inventory)) as feed:
-        if not feed.manager or feed.manager != inventory.manager or not inventory.packages:
-            raise ScapError("content_uncompiled", f"{path}: none of its tests can be decided by the image's packages")
-        groups = feed.remainders()
-        left = [group for group in groups if group.node > TRUE]
-        total = int(feed.meta["definitions"])
-        if len(left) > MAX_SHARE * total and total > _SMALL:
-            raise ScapError(
-                "content_uncompiled", f"{path}: {len(left)} of {total} definitions have a remainder of their own"
-            )
-        source = open_source(feed, path)
-        roll = rollcall.questions(inventory)
-        document = write_document(feed, source, left, roll)
-        missing = sorted(set(document.needs) - {PACKAGES, *kept}) if kept is not None else []
-        if missing:
-            raise ScapError("not_kept", f"{path}: reads what the evidence did not keep: {', '.join(missing[:5])}")
-        compiled = os.path.join(work, f"{name}-compiled.xml")
-        write_whole(compiled, document.data)
-        try:
-            evaluation = evaluate_oval(sandbox, compiled, name, timeout)
-        except ScapError as error:
-            raise ScapError("content_uncompiled", f"{path}: compiled, {error.message}") from error
-        results = os.path.join(sandbox.out, evaluation.results)
-        numbers = range(len(CONSTANTS) + 1, len(CONSTANTS) + len(roll) + 1)
-        objects = {f"{OURS}obj:{number}" for number in numbers}
-        said = read_said(results, objects, {rollcall.PROBES[inventory.manager]})
-        for number, question in enumerate(CONSTANTS, 1):
-            if said.tests.get(f"{OURS}tst:{number}") != question.title:
-                raise ScapError("content_uncompiled", f"{path}: oscap does not take {question.title} for what it is")
-        answerer = Answerer(feed, groups, said)
-        answerer.write(source, results, results)
-        digest = hashlib.sha256(document.data).hexdigest()
-        if note:
-            write_json(note, record(feed, groups, answerer, digest))
-        roll_call = rollcall.check(inventory, said.roll, {rollcall.PROBES[inventory.manager]})
-        return Compiled(evaluation, digest, roll_call, total, len(left))
+    feed = Feed(index, known_names(root, inventory))
+    if not index.manager or index.manager != inventory.manager or not inventory.packages:
+        raise ScapError("content_uncompiled", f"{path}: none of its tests can be decided by the image's packages")
+    groups = feed.remainders()
+    left = [group for group in groups if group.node > TRUE]
+    total = int(index.meta["definitions"])
+    if len(left) > MAX_SHARE * total and total > _SMALL:
+        raise ScapError(
+            "content_uncompiled", f"{path}: {len(left)} of {total} definitions have a remainder of their own"
+        )
+    source = open_source(index, path)
+    roll = rollcall.questions(inventory)
+    document = write_document(feed, source, left, roll)
+    missing = sorted(set(document.needs) - {PACKAGES, *kept}) if kept is not None else []
+    if missing:
+        raise ScapError("not_kept", f"{path}: reads what the evidence did not keep: {', '.join(missing[:5])}")
+    compiled = os.path.join(work, f"{name}-compiled.xml")
+    write_whole(compiled, document.data, durable=False)
+    try:
+        evaluation = evaluate_oval(sandbox, compiled, name, timeout)
+    except ScapError as error:
+        raise ScapError("content_uncompiled", f"{path}: compiled, {error.message}") from error
+    results = os.path.join(sandbox.out, evaluation.results)
+    numbers = range(len(CONSTANTS) + 1, len(CONSTANTS) + len(roll) + 1)
+    objects = {f"{OURS}obj:{number}" for number in numbers}
+    said = read_said(results, objects, {rollcall.PROBES[inventory.manager]})
+    for number, question in enumerate(CONSTANTS, 1):
+        if said.tests.get(f"{OURS}tst:{number}") != question.title:
+            raise ScapError("content_uncompiled", f"{path}: oscap does not take {question.title} for what it is")
+    answerer = Answerer(feed, groups, said)
+    answerer.write(source, results, results)
+    digest = hashlib.sha256(document.data).hexdigest()
+    if note:
+        write_json(note, record(feed, groups, answerer, digest), durable=False)
+    roll_call = rollcall.check(inventory, said.roll, {rollcall.PROBES[inventory.manager]})
+    return Compiled(evaluation, digest, roll_call, total, len(left))
 
 
 def known_names(root: str, inventory: Inventory) -> list[str]:
