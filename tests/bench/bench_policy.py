@@ -21,6 +21,7 @@ from ansible_collections.scap.images.plugins.module_utils.policy.run import judg
 from ansible_collections.scap.images.plugins.module_utils.progress import JUDGE, Progress
 from ansible_collections.scap.images.plugins.module_utils.store import evidences, results_of
 
+from ..support.browser import chromium
 from ..support.fleet import many
 
 _MEASURED = """
@@ -67,6 +68,7 @@ def run() -> list[dict[str, t.Any]]:
         rows.append(_row("fleet page of 2,000 verdicts: peak memory", peak / 1e6, 150, "MB"))
         size = os.path.getsize(large / "fleet" / "index.html") / 1e6
         rows.append(_row("fleet page of 2,000 verdicts: size", size, 15, "MB"))
+        rows.append(_row("fleet page of 2,000 verdicts: opened in a browser", _opened(large / "fleet"), 2, "s"))
         _seconds, more, _peak = _measured("whole", large)
         rows.append(_row("memory that 1,900 more images take to judge and report", (more - growth) / 1e6, 40, "MB"))
         rows.append(_row("progress of judging 2,000 evidences", _progress(large, 2000), 1, "% of processor time"))
@@ -93,6 +95,20 @@ def _measured(what: str, root: pathlib.Path) -> list[float]:
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
     answer: list[float] = json.loads(done.stdout)
     return answer
+
+
+def _opened(folder: pathlib.Path) -> float:
+    """Seconds until a browser shows how many images there are; the best of three."""
+    times = []
+    with chromium() as browser:
+        page = browser.new_page()
+        for _repeat in range(3):
+            start = time.monotonic()
+            page.goto(f"file://{folder}/index.html", wait_until="load")
+            if page.locator("#count").inner_text() != "2000 images":
+                raise AssertionError(page.locator("#count").inner_text())
+            times.append(time.monotonic() - start)
+    return min(times)
 
 
 def _progress(root: pathlib.Path, number: int) -> float:

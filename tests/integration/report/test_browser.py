@@ -8,19 +8,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import pathlib
-import shutil
-import time
 import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.policy.run import judge_folder, load_grounds
 from ansible_collections.scap.images.plugins.module_utils.reporting.run import write_reports
 
+from tests.support.browser import PROGRAM, chromium
 from tests.support.fleet import many
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
 IMAGES = 90
 
 
@@ -52,10 +49,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def browser() -> t.Iterator[t.Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 class Tab(t.NamedTuple):
@@ -199,15 +194,11 @@ def test_axe_finds_nothing(browser: t.Any, report: pathlib.Path, scheme: str, si
     context.close()
 
 
-def test_two_thousand_images_open_in_two_seconds(browser: t.Any, tmp_path: pathlib.Path) -> None:
-    folder = make(tmp_path, 2000)
-    assert (folder / "index.html").stat().st_size <= 15_000_000
+def test_a_large_fleet_on_one_page(browser: t.Any, tmp_path: pathlib.Path) -> None:
+    """How long 2,000 images take to open is measured in tests/bench/bench_policy.py."""
+    folder = make(tmp_path, 400)
+    assert (folder / "index.html").stat().st_size <= 3_000_000
     page = browser.new_page()
-    times = []
-    for _repeat in range(3):
-        started = time.monotonic()
-        page.goto(f"file://{folder}/index.html", wait_until="load")
-        assert page.locator("#count").inner_text() == "2000 images"
-        times.append(time.monotonic() - started)
+    page.goto(f"file://{folder}/index.html", wait_until="load")
+    assert page.locator("#count").inner_text() == "400 images"
     page.close()
-    assert min(times) <= 2.0
