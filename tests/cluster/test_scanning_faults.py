@@ -20,7 +20,7 @@ import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube.client import connect
-from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError, to_json
+from ansible_collections.scap.images.plugins.module_utils.model import Image, ScapError
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import Scanned
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import IMAGE_ANNOTATION
@@ -94,15 +94,8 @@ def test_the_controller_is_killed_and_started_again(
 ) -> None:
     images = _images(place, tmp_path, 3)
     evidence = pathlib.Path(settings.evidence)
-    given = {
-        **place.cluster.access(CONTROLLER, place.namespace),
-        "namespace": place.namespace,
-        "scanner": place.scanner,
-        "images": [to_json(image) for image in images],
-        "settings": dataclasses.asdict(settings),
-    }
     path = tmp_path / "given.json"
-    path.write_text(json.dumps(given))
+    path.write_text(place.orders(images, settings))
     before = _started(place)
     environment = {**os.environ, "PYTHONPATH": f"{kube.ROOT / 'build' / 'dev'}:{kube.ROOT}"}
     controller = subprocess.Popen([sys.executable, "-m", "tests.support.controller", str(path)], env=environment)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller of scans in a cluster as a process of its own, so that a test can kill it.
 
-One argument: a JSON file with `host`, `ca_cert`, `api_key`, `namespace`, `scanner`, `images` and `settings`.
+One argument: a JSON file with `host`, `ca_cert`, `api_key`, `pods` (PodOptions), `images` and `settings`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import
 def main(path: str) -> None:
     given = json.loads(pathlib.Path(path).read_text())
     client = connect({name: given[name] for name in ("host", "ca_cert", "api_key")})
-    pods = PodOptions(namespace=given["namespace"], image=given["scanner"])
+    pods = PodOptions(**given["pods"])
     executor = KubernetesExecutor(client, KubernetesOptions(pods, Access(tls_verify=False)))
     images = [Image.from_json(entry) for entry in given["images"]]
     for _scanned in scan(images, executor, Settings(**given["settings"])):

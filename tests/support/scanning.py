@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import secrets
 import typing as t
 
 from ansible_collections.scap.images.plugins.module_utils.kube.client import Client, connect
 from ansible_collections.scap.images.plugins.module_utils.marking.install import install, remove
-from ansible_collections.scap.images.plugins.module_utils.model import Image
+from ansible_collections.scap.images.plugins.module_utils.model import Image, to_json
 from ansible_collections.scap.images.plugins.module_utils.scan import kubernetes_setup
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import Scanned, scan
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
@@ -46,6 +47,17 @@ class Scanning:
         self, images: t.Sequence[Image], settings: Settings, rungs: t.Sequence[str] = (), **pods: t.Any
     ) -> list[Scanned]:
         return list(scan(images, self.executor(rungs, settings.timeout, **pods), settings))
+
+    def orders(self, images: t.Sequence[Image], settings: Settings, **pods: t.Any) -> str:
+        """What tests.support.controller is given to scan these; `pods`: more PodOptions."""
+        return json.dumps(
+            {
+                **self.cluster.access(kubernetes_setup.CONTROLLER, self.namespace),
+                "pods": {"namespace": self.namespace, "image": self.scanner, **pods},
+                "images": [to_json(image) for image in images],
+                "settings": dataclasses.asdict(settings),
+            }
+        )
 
     def pushed(self, source: str, name: str) -> Image:
         """An image in the cluster's registry, as discovery would describe it."""
