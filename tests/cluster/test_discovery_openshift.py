@@ -11,8 +11,14 @@ import urllib.request
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.discovery import listing, openshift
+from ansible_collections.scap.images.plugins.module_utils.discovery.shapes import (
+    IMAGE,
+    IMAGE_STREAM,
+    IMAGE_STREAM_TAG,
+)
 from ansible_collections.scap.images.plugins.module_utils.kube import paging
 from ansible_collections.scap.images.plugins.module_utils.kube.errors import KubeError
+from ansible_collections.scap.images.plugins.module_utils.kube.protobuf import Shape
 from ansible_collections.scap.images.plugins.modules.image_discover import ARGUMENTS, run
 
 from tests.support import checkpoints, kube, shared_data
@@ -68,6 +74,8 @@ def test_images_streams_and_tags(api: kube.Cluster) -> None:
             mapping = {**meta, "kind": "ImageStreamMapping", "tag": "v1", "image": _image(number)}
             api.admin.create(f"{base}/imagestreammappings", mapping)
         by = {image["digest"]: image for image in _discover(api, namespaces=[namespace])["images"]}
+        _same_in_both_forms(api, f"{base}/imagestreams", IMAGE_STREAM, openshift._stream_row, 1)
+        _same_in_both_forms(api, f"{base}/imagestreamtags", IMAGE_STREAM_TAG, openshift._tag_row, 1)
         api.admin.delete(f"{base}/imagestreams/app")
     assert set(by) == {_digest(1), _digest(2)}
     new, old = by[_digest(2)], by[_digest(1)]
@@ -76,6 +84,20 @@ def test_images_streams_and_tags(api: kube.Cluster) -> None:
     assert [place["name"] for place in new["workloads"]] == ["app:v1"]
     assert (new["platform"], new["size"], new["labels"]) == ("linux/amd64", 7, {"a": "b"})
     assert new["annotations"] == {"images.openshift.io/deny-execution": "true"}
+
+
+def _same_in_both_forms(
+    cluster: kube.Cluster, path: str, shape: Shape, row: t.Callable[[J], t.Any], least: int
+) -> None:
+    """Whether the few fields that are read of protobuf say what the whole objects say as JSON."""
+    short, whole = (
+        [thing for page in cluster.admin.list_pages(path, shape=form) for thing in page.objects]
+        for form in (shape, None)
+    )
+    assert [thing["metadata"]["name"] for thing in short] == [thing["metadata"]["name"] for thing in whole]
+    assert list(map(row, short)) == list(map(row, whole))
+    assert len(whole) >= least
+    assert "creationTimestamp" not in short[0]["metadata"], "it came as JSON"
 
 
 def test_changes_while_it_pages_are_seen_by_the_next_run(
@@ -156,6 +178,7 @@ def test_the_recorded_images_are_all_found(api: kube.Cluster) -> None:
         metadata = {"name": entry["metadata"]["name"], "annotations": entry["metadata"].get("annotations", {})}
         body = {**entry, "apiVersion": "image.openshift.io/v1", "kind": "Image"}
         api.admin.create(IMAGES, {**body, "metadata": {**metadata, "labels": MADE}})
+    _same_in_both_forms(api, IMAGES, IMAGE, openshift._image_row, 202)
     everything = _discover(api)
     assert len(recorded) == 202
     assert {entry["metadata"]["name"] for entry in recorded} <= everything["digests"]

@@ -11,6 +11,7 @@ from ..model import Image, Workload
 
 Key = t.Tuple[str, str]
 _Place = t.Tuple[str, str, str, str]
+T = t.TypeVar("T")
 _POOL: dict[str, str] = {}
 _NOTHING: t.AbstractSet[str] = frozenset()
 
@@ -33,6 +34,11 @@ def _with(known: t.AbstractSet[str], more: t.Collection[str]) -> t.AbstractSet[s
     mine = known if isinstance(known, set) else set(known)
     mine.update(map(shared, more))
     return mine
+
+
+def _in_order(known: t.Collection[T]) -> list[T]:
+    """Sorted; nearly all that an entry knows is nothing, or one."""
+    return sorted(known) if len(known) > 1 else list(known)  # type: ignore[type-var]
 
 
 class Entry:
@@ -104,12 +110,12 @@ class Entry:
             digest=digest,
             platform=platform,
             references=references,
-            index_digests=sorted(self.index_digests - {digest}),
-            sources=sorted(self.sources),
-            workloads=[Workload(*place, running=running) for place, running in sorted(self.places.items())],
-            pull_secrets=sorted(self.pull_secrets),
-            nodes=sorted(self.nodes),
-            exposed=sorted(self.exposed),
+            index_digests=_in_order(self.index_digests - {digest} if self.index_digests else ()),
+            sources=_in_order(self.sources),
+            workloads=[Workload(*place, running=running) for place, running in _in_order(self.places.items())],
+            pull_secrets=_in_order(self.pull_secrets),
+            nodes=_in_order(self.nodes),
+            exposed=_in_order(self.exposed),
             size=self.size,
             created=self.created,
             labels=self.labels,
@@ -258,4 +264,6 @@ def _best(references: list[str], digest: str) -> str:
         short = reference.startswith("docker://") and ("/" not in bare or not ("." in host or ":" in host))
         return short and host != "localhost", digest in reference
 
-    return min(references, key=rank) if references else ""
+    if len(references) > 1:
+        return min(references, key=rank)
+    return references[0] if references else ""

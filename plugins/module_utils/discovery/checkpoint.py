@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import json
 import os
 import typing as t
 
@@ -20,6 +21,9 @@ from ..model import ScapError
 
 BATCH = 200
 """Rows of one line."""
+
+_LAST = 64 * 1024
+"""Bytes of the last line, at most."""
 
 FORMAT = 2
 """Changes whenever the rows of any source change their shape."""
@@ -61,6 +65,17 @@ class Checkpoints:
         self.folder = os.path.join(folder, "discovery") if folder else None
         self.writable = writable
 
+    def state(self, identity: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """The state that was saved, without its rows; empty where there is none."""
+        path = self._path(identity)
+        try:
+            with open(path or os.devnull, "rb") as stream:
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - _LAST))
+                last = json.loads(stream.read().rpartition(b"\n")[0].rpartition(b"\n")[2])
+            return dict(last["state"]) if last["identity"] == self._identity(identity) else {}
+        except (OSError, LookupError, TypeError, ValueError):
+            return {}
+
     def load(self, identity: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]] | None:
         """(state, rows by key) as they were saved, or None."""
         path = self._path(identity)
@@ -93,7 +108,7 @@ class Checkpoints:
             yield Saved(None)
             return
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with whole(path) as stream:
+        with whole(path, durable=False) as stream:
             saved = Saved(stream)
             yield saved
             saved.end(self._identity(identity))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import typing as t
 
 from ..kube.client import Client
@@ -73,17 +74,12 @@ class Listing:
 
     def batches(self) -> t.Iterator[Batch]:
         """The rows as they come. Raises KubeError."""
-        kept = self.store.load(self.identity)
-        if kept is not None and kept[0].get("resource_version"):
-            state, rows = kept
-            try:
-                yield Batch(self._changed(str(state["resource_version"]), rows), True)
-                return
-            except KubeError as error:
-                if error.status in (401, 403):
-                    self.store.forget(self.identity)
-                    raise
-        yield from self._full()
+        version = str(self.store.state(self.identity).get("resource_version") or "")
+        rows = self._changed(version) if version else None
+        if rows is None:
+            yield from self._full()
+        else:
+            yield Batch(rows, True)
 
     def _full(self) -> t.Iterator[Batch]:
         self.incremental = False
@@ -96,22 +92,43 @@ class Listing:
                 saved.state["resource_version"] = page.resource_version
                 yield Batch(rows, page.restarted)
 
-    def _changed(self, version: str, rows: dict[str, t.Any]) -> dict[str, t.Any]:
-        newest = version
-        for event in self.client.changes(self.path, version, quiet=QUIET_SECONDS, params=self.params):
-            thing = event.get("object") or {}
-            newest = str((thing.get("metadata") or {}).get("resourceVersion") or newest)
-            if event.get("type") == "BOOKMARK":
-                continue
-            row = None if event.get("type") == "DELETED" else self.extract(thing)
+    def _changed(self, version: str) -> dict[str, t.Any] | None:
+        """The rows of `version` with what came after it; None where they have to be read in full.
+
+        What was kept is read while the watch waits.
+        """
+        try:
+            with concurrent.futures.ThreadPoolExecutor(1) as waiter:
+                watched = waiter.submit(self._events, version)
+                kept = self.store.load(self.identity)
+                newest, events = watched.result()
+        except KubeError as error:
+            if error.status in (401, 403):
+                self.store.forget(self.identity)
+                raise
+            return None
+        if kept is None or kept[0].get("resource_version") != version:
+            return None
+        rows = kept[1]
+        for key, row in events.items():
             if row is None:
-                rows.pop(_key(thing), None)
+                rows.pop(key, None)
             else:
-                rows[_key(thing)] = row
+                rows[key] = row
         self.incremental = True
         if newest != version:
             self.store.save(self.identity, {"resource_version": newest}, rows)
         return rows
+
+    def _events(self, version: str) -> tuple[str, dict[str, t.Any]]:
+        """The newest version, and the last row of each object that changed; None where it is gone."""
+        newest, found = version, {}
+        for event in self.client.changes(self.path, version, quiet=QUIET_SECONDS, params=self.params):
+            thing = event.get("object") or {}
+            newest = str((thing.get("metadata") or {}).get("resourceVersion") or newest)
+            if event.get("type") != "BOOKMARK":
+                found[_key(thing)] = None if event.get("type") == "DELETED" else self.extract(thing)
+        return newest, found
 
 
 def _key(thing: t.Mapping[str, t.Any]) -> str:

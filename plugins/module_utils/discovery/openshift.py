@@ -21,6 +21,7 @@ from .interface import Finding, Option, Source
 from .listing import Batch, Listing
 from .names import named
 from .resolve import platform_text
+from .shapes import IMAGE, IMAGE_STREAM, IMAGE_STREAM_TAG
 
 GROUP = "image.openshift.io/v1"
 MARKS = (
@@ -54,12 +55,12 @@ class OpenShift(Source):
         selector = self.setting.label_selector
         everything = not (self.setting.namespaces or self.setting.namespace_selector or selector)
         known: dict[str, list[Image]] = {}
-        images = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row)
+        images = Listing(cluster.client, self.setting.store, f"{group}/images", _image_row, shape=IMAGE)
         batches = images.batches()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             first = pool.submit(next, batches, None)
             for _wanted, key, row in cluster.lists(
-                [Wanted(group, "imagestreams", _stream_row, label_selector=selector)]
+                [Wanted(group, "imagestreams", _stream_row, IMAGE_STREAM, selector)]
             ):
                 for finding in self._of_stream(key, row):
                     if isinstance(finding, Image):
@@ -94,7 +95,7 @@ class OpenShift(Source):
             reason = f"{error.message}; ImageStreamTags are read instead"
             cluster.skipped.append(Skipped(images.path, reason, self.type))
             done: set[str] = set()
-            for _wanted, _key, (digest, row) in cluster.lists([Wanted(group, "imagestreamtags", _tag_row)]):
+            for _wanted, _key, (digest, row) in cluster.lists([Wanted(group, "imagestreamtags", _tag_row, IMAGE_STREAM_TAG)]):
                 if digest not in done:
                     done.add(digest)
                     yield digest, row

@@ -66,12 +66,13 @@ class Selector:
         """Why the image is not wanted; empty where it is."""
         selection = self.selection
         names = [_bare(name) for name in image.references or [image.reference]]
-        known = {*names, image.digest, *image.index_digests}
-        if self._scanner & known:
-            return "excluded: the scanner's own image"
-        for patterns, reason in self._exclude:
-            if any(pattern in known or _any(names, [pattern]) for pattern in patterns):
-                return f"excluded: {reason}"
+        if self._scanner or self._exclude:
+            known = {*names, image.digest, *image.index_digests}
+            if self._scanner & known:
+                return "excluded: the scanner's own image"
+            for patterns, reason in self._exclude:
+                if any(pattern in known or _any(names, [pattern]) for pattern in patterns):
+                    return f"excluded: {reason}"
         if not selection.infrastructure:
             if any(map(_PAYLOAD.match, names)):
                 return "excluded: OpenShift's release payload (set infrastructure to include it)"

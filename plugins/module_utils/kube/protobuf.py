@@ -12,7 +12,9 @@ is wanted nothing is read.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import typing as t
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
@@ -22,8 +24,9 @@ ACCEPT = f"{MEDIA_TYPE},application/json"
 MAGIC = b"k8s\x00"
 """Before the message runtime.Unknown, which wraps every answer."""
 
-TEXT, ONE, MANY, INLINE, MAP = range(5)
-"""A string, a message, repeated messages, a message whose fields JSON writes into its parent, map<string, string>."""
+TEXT, ONE, MANY, INLINE, MAP, RAW = range(6)
+"""A string, a message, repeated messages, a message whose fields JSON writes into its parent, map<string, string>, a
+runtime.RawExtension (which holds JSON)."""
 
 _LENGTH = 2
 _Rule = t.Tuple[str, int, t.Any]
@@ -47,6 +50,8 @@ _ENTRY = Shape(key=(1, TEXT), value=(2, TEXT)).rules
 _LIST_META = Shape(resourceVersion=(2, TEXT), **{"continue": (3, TEXT)})
 METADATA = Shape(name=(1, TEXT), namespace=(3, TEXT), resourceVersion=(6, TEXT), labels=(11, MAP))
 """metav1.ObjectMeta."""
+ANNOTATED = Shape(name=(1, TEXT), namespace=(3, TEXT), resourceVersion=(6, TEXT), annotations=(12, MAP))
+"""metav1.ObjectMeta with its annotations and without its labels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,11 +166,22 @@ def _read(data: bytes, at: int, end: int, rules: dict[int, _Rule]) -> dict[str, 
                 found[name] = _read(data, first, at, inner) if inner else {}
             elif kind == INLINE:
                 found.update(_read(data, first, at, inner))
-            else:
+            elif kind == MAP:
                 entry = _read(data, first, at, _ENTRY)
                 found.setdefault(name, {})[entry.get("key", "")] = entry.get("value", "")
+            else:
+                found[name] = _raw(data, first, at)
     except IndexError as error:
         raise MalformedError("it ends too early") from error
     if at > end:
         raise MalformedError("a field is longer than what holds it")
     return found
+
+
+def _raw(data: bytes, at: int, end: int) -> t.Any:
+    """The value of a runtime.RawExtension; None where it is empty or something else than JSON."""
+    for key, first, last in _fields(data, at, end):
+        if key == 1 << 3 | _LENGTH:
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(data[first:last])
+    return None

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"strings"
 
-	v1 "github.com/scap-images/scap.images/tests/cluster/openshift/api/v1"
+	v1 "github.com/openshift/api/image/v1"
+	openshift "github.com/openshift/api/openapi/generated_openapi"
 	extensions "k8s.io/apiextensions-apiserver/pkg/generated/openapi"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,8 +29,20 @@ var (
 	parameterCodec = runtime.NewParameterCodec(scheme)
 )
 
+// What the server computes in: the same Go types.
+var internal = schema.GroupVersion{Group: v1.GroupName, Version: runtime.APIVersionInternal}
+
 func init() {
-	if err := v1.AddToScheme(scheme); err != nil {
+	if err := v1.Install(scheme); err != nil {
+		panic(err)
+	}
+	scheme.AddKnownTypes(internal,
+		&v1.Image{}, &v1.ImageList{},
+		&v1.ImageStream{}, &v1.ImageStreamList{},
+		&v1.ImageStreamTag{}, &v1.ImageStreamTagList{},
+		&v1.ImageStreamImage{}, &v1.ImageStreamMapping{},
+	)
+	if err := scheme.SetVersionPriority(v1.GroupVersion); err != nil {
 		panic(err)
 	}
 	unversioned := schema.GroupVersion{Version: "v1"}
@@ -45,13 +58,18 @@ func newOptions() *genericoptions.RecommendedOptions {
 	return options
 }
 
-// The models of Kubernetes' own types and of ours. Ours name Kubernetes' by their Go path, which is not what they are kept by.
+// The models of Kubernetes' own types and of OpenShift's, which name Kubernetes' by their Go path. That is not what they
+// are kept by.
 func definitions(reference common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	all := extensions.GetOpenAPIDefinitions(reference)
-	ours := v1.GetOpenAPIDefinitions(func(path string) spec.Ref { return reference(modelName(path)) })
-	for name, definition := range ours {
-		for index, path := range definition.Dependencies {
-			definition.Dependencies[index] = modelName(path)
+	known := openshift.GetOpenAPIDefinitions(func(path string) spec.Ref { return reference(modelName(path)) })
+	for path, definition := range known {
+		name := modelName(path)
+		if _, there := all[name]; there {
+			continue
+		}
+		for index, other := range definition.Dependencies {
+			definition.Dependencies[index] = modelName(other)
 		}
 		all[name] = definition
 	}
@@ -59,7 +77,7 @@ func definitions(reference common.ReferenceCallback) map[string]common.OpenAPIDe
 }
 
 func modelName(path string) string {
-	if strings.Contains(path, "/") {
+	if strings.HasPrefix(path, "k8s.io/") {
 		return util.ToRESTFriendlyName(path)
 	}
 	return path
@@ -88,22 +106,8 @@ func newServer(options *genericoptions.RecommendedOptions) (*genericapiserver.Ge
 		return nil, err
 	}
 	group := genericapiserver.NewDefaultAPIGroupInfo(v1.GroupVersion.Group, scheme, parameterCodec, codecs)
-	group.NegotiatedSerializer = withoutProtobuf{group.NegotiatedSerializer}
 	group.VersionedResourcesStorageMap[v1.GroupVersion.Version] = resources
 	return server, server.InstallAPIGroup(&group)
-}
-
-// The types have no protobuf form: clients that prefer it (the namespace controller) are given JSON.
-type withoutProtobuf struct{ runtime.NegotiatedSerializer }
-
-func (w withoutProtobuf) SupportedMediaTypes() []runtime.SerializerInfo {
-	var result []runtime.SerializerInfo
-	for _, info := range w.NegotiatedSerializer.SupportedMediaTypes() {
-		if info.MediaType != runtime.ContentTypeProtobuf {
-			result = append(result, info)
-		}
-	}
-	return result
 }
 
 // What each path of the group is served by.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	v1 "github.com/scap-images/scap.images/tests/cluster/openshift/api/v1"
+	v1 "github.com/openshift/api/image/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	v1 "github.com/scap-images/scap.images/tests/cluster/openshift/api/v1"
+	v1 "github.com/openshift/api/image/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	v1 "github.com/scap-images/scap.images/tests/cluster/openshift/api/v1"
+	v1 "github.com/openshift/api/image/v1"
 )
 
 var (

@@ -14,6 +14,7 @@ from ansible_collections.scap.images.plugins.module_utils.kube.protobuf import (
     MAP,
     METADATA,
     ONE,
+    RAW,
     TEXT,
     MalformedError,
     Shape,
@@ -28,6 +29,8 @@ THING = Shape(
     source=(20, INLINE, Shape(image=(300, ONE, Shape(reference=(1, TEXT))))),
     state=(21, ONE, Shape(running=(2, ONE, Shape()))),
     labels=(22, MAP),
+    extension=(23, RAW),
+    nothing=(24, RAW),
 )
 
 
@@ -69,6 +72,8 @@ WHOLE = message(
     (21, message((1, "waiting"), (2, ""))),
     (22, message((1, "a"), (2, "b"))),
     (22, message((1, "empty"))),
+    (23, message((1, '{"Size": 7, "Config": {"Labels": null}}'))),
+    (24, message((1, "<xml/>"))),
     (5000, "later"),
 )
 READ = {
@@ -77,6 +82,8 @@ READ = {
     "image": {"reference": "quay.io/a/data:1"},
     "state": {"running": {}},
     "labels": {"a": "b", "empty": ""},
+    "extension": {"Size": 7, "Config": {"Labels": None}},
+    "nothing": None,
 }
 
 
