@@ -42,9 +42,13 @@ def _in_order(known: t.Collection[T]) -> list[T]:
 
 
 class Entry:
-    """What is known so far of one digest and platform, or of one reference without a digest."""
+    """What is known so far of one digest and platform, or of one reference without a digest.
+
+    While that is one plain image alone, as it is for most of a fleet, this is all that is kept of it.
+    """
 
     __slots__ = (
+        "alone",
         "annotations",
         "created",
         "exposed",
@@ -58,7 +62,8 @@ class Entry:
         "sources",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, alone: Image | None = None) -> None:
+        self.alone = alone
         self.references: dict[str, None] = {}
         self.index_digests = _NOTHING
         self.sources = _NOTHING
@@ -71,7 +76,25 @@ class Entry:
         self.labels: dict[str, str] = {}
         self.annotations: dict[str, str] = {}
 
+    def opened(self) -> Entry:
+        """This entry with its fields filled, so that more can be added."""
+        if self.alone is not None:
+            image, self.alone = self.alone, None
+            self.add(image)
+        return self
+
+    @property
+    def indexes(self) -> t.Collection[str]:
+        return self.index_digests if self.alone is None else self.alone.index_digests
+
+    @property
+    def is_of_nodes(self) -> bool:
+        """Whether only nodes spoke of it."""
+        known = self.sources if self.alone is None else self.alone.sources
+        return len(known) == 1 and "nodes" in known
+
     def add(self, image: Image) -> None:
+        self.opened()
         for reference in (image.reference, *image.references):
             if reference and reference not in self.references:
                 self.references[shared(reference)] = None
@@ -90,6 +113,8 @@ class Entry:
 
     def fold(self, other: Entry) -> None:
         """Take over what another entry knows of the same image."""
+        self.opened()
+        other.opened()
         self.references.update(other.references)
         self.index_digests = _with(self.index_digests, other.index_digests)
         self.sources = _with(self.sources, other.sources)
@@ -104,6 +129,9 @@ class Entry:
         self.annotations = self.annotations or other.annotations
 
     def image(self, digest: str, platform: str) -> Image:
+        if self.alone is not None and (self.alone.digest, self.alone.platform) == (digest, platform):
+            return self.alone
+        self.opened()
         references = list(self.references)
         return Image(
             reference=_best(references, digest),
@@ -134,7 +162,11 @@ class Catalog:
     def add(self, image: Image, authoritative: bool = False) -> None:
         """`authoritative`: the source speaks for the registry, so its references need no resolving."""
         if image.digest:
-            self._entry((image.digest, bare_platform(image.platform))).add(image)
+            key = (image.digest, bare_platform(image.platform))
+            if key in self._known or not _is_plain(image):
+                self._entry(key).add(image)
+            else:
+                self._known[key] = Entry(image)
             if authoritative:
                 for reference in image.references:
                     self._authoritative[reference] = image.digest
@@ -153,7 +185,7 @@ class Catalog:
         return list(self._known)
 
     def reference_of(self, key: Key) -> str:
-        return _best(list(self._known[key].references), key[0])
+        return _best(list(self._known[key].opened().references), key[0])
 
     def sources_of(self, reference: str) -> list[str]:
         return sorted(self._unresolved[reference].sources)
@@ -172,7 +204,7 @@ class Catalog:
 
     def expand(self, key: Key, found: t.Sequence[Image]) -> None:
         """The digest of `key` turned out to be an index of `found`: hand its entry on to each of them."""
-        entry = self._known.pop(key)
+        entry = self._known.pop(key).opened()
         entry.index_digests = _with(entry.index_digests, [key[0]])
         for image in found:
             target = self._entry((image.digest, bare_platform(image.platform)))
@@ -181,7 +213,7 @@ class Catalog:
 
     def running_as(self, reference: str) -> bool:
         """Settle a reference by what runs under the same name; whether anything does."""
-        keys = [key for key, entry in self._known.items() if reference in entry.references]
+        keys = [key for key, entry in self._known.items() if reference in entry.opened().references]
         if not keys:
             return False
         entry = self._unresolved.pop(reference)
@@ -201,7 +233,7 @@ class Catalog:
         self._fold_nodes()
         members: dict[str, list[Key]] = {}
         for key, entry in self._known.items():
-            for digest in entry.index_digests:
+            for digest in entry.indexes:
                 members.setdefault(digest, []).append(key)
         for key in [key for key in self._known if key[0] in members]:
             own = members[key[0]]
@@ -221,11 +253,11 @@ class Catalog:
 
     def _fold_nodes(self) -> None:
         """A node lists the digests of manifest and index alike: the one that another source knows is the manifest's."""
-        others = {key[0]: key for key, entry in self._known.items() if entry.sources != {"nodes"}}
-        for key in [key for key, entry in self._known.items() if entry.sources == {"nodes"}]:
-            for digest in self._known[key].index_digests:
+        others = {key[0]: key for key, entry in self._known.items() if not entry.is_of_nodes}
+        for key in [key for key, entry in self._known.items() if entry.is_of_nodes]:
+            for digest in self._known[key].indexes:
                 if digest in others and key[0] not in others:
-                    entry = self._known.pop(key)
+                    entry = self._known.pop(key).opened()
                     entry.index_digests = _with(entry.index_digests, [key[0]])
                     self._known[others[digest]].fold(entry)
                     break
@@ -248,6 +280,12 @@ class Catalog:
         if entry is None:
             entry = self._known[key] = Entry()
         return entry
+
+
+def _is_plain(image: Image) -> bool:
+    """Whether an entry would make the very same image of it."""
+    lists = (image.sources, image.index_digests, image.workloads, image.pull_secrets, image.nodes, image.exposed)
+    return image.references == [image.reference] and max(map(len, lists)) < 2 and image.digest not in lists[1]
 
 
 def bare_platform(platform: str) -> str:

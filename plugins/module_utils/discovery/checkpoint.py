@@ -25,7 +25,7 @@ BATCH = 200
 _LAST = 64 * 1024
 """Bytes of the last line, at most."""
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever the rows of any source change their shape."""
 
 

@@ -34,9 +34,9 @@ MARKS = (
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 
-# Rows, as the checkpoint keeps them.
-# Image: [reference, platform, bytes, created, labels, marks, [[digest, platform], ...]]
-# ImageStream: [internal repository, public repository, [[tag, [[digest, reference], ...], problem], ...]]
+# Rows, as the checkpoint keeps them. A reference is what names.named makes of it, empty where that is none.
+# Image: [reference, what stands there instead, platform, bytes, created, labels, marks, [[digest, platform], ...]]
+# ImageStream: [[internal repository, public repository], [[tag, [[digest, reference], ...], problem], ...]]
 
 
 class OpenShift(Source):
@@ -103,15 +103,14 @@ class OpenShift(Source):
         cluster.incremental = cluster.incremental and images.incremental
 
     def _of_image(self, digest: str, row: t.Any, seen: list[Image]) -> t.Iterator[Finding]:
-        reference, platform, size, created, labels, marks, inside = row
+        reference, unreadable, platform, size, created, labels, marks, inside = row
         if not is_digest(digest):
-            yield self.skipped(reference or digest, f"no digest: the Image is named {digest!r}")
+            yield self.skipped(unreadable or reference or digest, f"no digest: the Image is named {digest!r}")
             return
-        found, _digest, problem = named(reference)
-        references = [] if problem else [found]
+        references = [reference] if reference else []
         references += [name for image in seen for name in image.references]
         if not references:
-            yield self.skipped(digest, f"the Image's reference {reference!r} cannot be read, and no stream names it")
+            yield self.skipped(digest, f"the Image's reference {unreadable!r} cannot be read, and no stream names it")
             return
         places = [place for image in seen for place in image.workloads]
         for member, own_platform in inside or [[digest, platform]]:
@@ -131,10 +130,7 @@ class OpenShift(Source):
 
     def _of_stream(self, key: str, row: t.Any) -> t.Iterator[Finding]:
         namespace, _slash, stream = key.rpartition("/")
-        internal, public, tags = row
-        repositories = [
-            found for found, _digest, problem in map(named, filter(None, (internal, public))) if not problem
-        ]
+        repositories, tags = row
         for tag, history, problem in tags:
             place = Workload("ImageStreamTag", namespace, f"{stream}:{tag}", "", False)
             if problem or not history:
@@ -145,8 +141,7 @@ class OpenShift(Source):
                     yield self.skipped(f"{namespace}/{stream}:{tag}", f"no digest: the tag holds {digest!r}")
                     continue
                 references = [f"{name}:{tag}" for name in repositories] if number == 0 and _TAG.match(tag) else []
-                found, _digest, wrong = named(reference)
-                references += [] if wrong else [found]
+                references += [reference] if reference else []
                 references += [f"{name}@{digest}" for name in repositories[:1]]
                 if references:
                     places = [place] if number == 0 else []
@@ -189,8 +184,11 @@ def _image_row(thing: dict[str, t.Any]) -> t.Any:
         if isinstance(entry, dict) and is_digest(entry.get("digest"))
     ]
     size = details.get("Size")
+    written = str(thing.get("dockerImageReference") or "")
+    reference = named(written)[0]
     return [
-        str(thing.get("dockerImageReference") or ""),
+        reference,
+        "" if reference else written,
         shared(platform_text({"os": details.get("Os") or "linux", "architecture": details.get("Architecture")})),
         size if isinstance(size, int) else 0,
         str(details.get("Created") or ""),
@@ -212,7 +210,7 @@ def _stream_row(thing: dict[str, t.Any]) -> t.Any:
     tags = []
     for entry in status.get("tags") or []:
         history = [
-            [str(item.get("image") or ""), str(item.get("dockerImageReference") or "")]
+            [str(item.get("image") or ""), named(str(item.get("dockerImageReference") or ""))[0]]
             for item in entry.get("items") or []
         ]
         problem = ""
@@ -224,11 +222,8 @@ def _stream_row(thing: dict[str, t.Any]) -> t.Any:
     for entry in (thing.get("spec") or {}).get("tags") or []:
         if str(entry.get("name")) not in there:
             tags.append([str(entry.get("name") or ""), [], ""])
-    return [
-        str(status.get("dockerImageRepository") or ""),
-        str(status.get("publicDockerImageRepository") or ""),
-        tags,
-    ]
+    written = (status.get("dockerImageRepository"), status.get("publicDockerImageRepository"))
+    return [[found for name in written if name and (found := named(str(name))[0])], tags]
 
 
 def _shared(labels: t.Any) -> dict[str, str]:
