@@ -59,7 +59,7 @@ def run() -> list[Row]:
             place,
             settings,
             [_image(number) for number in range(IMAGES)],
-            pods=hollow_node.PODS,
+            options={**hollow_node.PODS, "canaries": False},
             sample=lambda: samples.append(_sample(cluster, settings)),
         )
         return _rows(found, samples, requests(place), _kept(cluster) - before)
@@ -116,7 +116,7 @@ def _stamp(sample: _Sample) -> str:
 def _apiserver(cluster: kube.Cluster) -> float:
     """Processor seconds of kube-apiserver."""
     ledger = Ledger(cluster.place.folder / "processes.json")
-    pid = next(process.pid for process in ledger.read() if process.name == "kube-apiserver")
+    pid = next(process.pid for process in ledger.read() if process.name == "apiserver")
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 

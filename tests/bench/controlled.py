@@ -40,12 +40,12 @@ def controlled(
     settings: Settings,
     images: t.Sequence[Image],
     *,
-    pods: t.Mapping[str, t.Any] | None = None,
+    options: t.Mapping[str, t.Any] | None = None,
     sample: t.Callable[[], None] | None = None,
 ) -> Controlled:
-    """`pods`: more PodOptions; `sample` is called once a second while it runs."""
+    """`options`: more of Scanning.orders; `sample` is called once a second while it runs."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as stream:
-        stream.write(place.orders(images, settings, **(pods or {})))
+        stream.write(place.orders(images, settings, **(options or {})))
         stream.flush()
         busy, started = _busy(), time.monotonic()
         argv = [sys.executable, "-m", "tests.support.controller", stream.name]

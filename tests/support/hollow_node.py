@@ -119,17 +119,24 @@ class _Node:
     # pods
 
     def _watch(self) -> None:
-        version = "0"
+        path, parameters = "/api/v1/pods", {"fieldSelector": f"spec.nodeName={NAME}"}
+        version = ""
         while not self._stopped.is_set():
-            parameters = {"fieldSelector": f"spec.nodeName={NAME}"}
+            if not version:
+                for page in self._client.list_pages(path, params=parameters):
+                    version = page.resource_version
+                    for pod in page.objects:
+                        self._seen(pod, False)
             try:
-                for event in self._client.changes("/api/v1/pods", version, _QUIET, params=parameters):
+                for event in self._client.changes(path, version, _QUIET, params=parameters):
                     pod = event["object"]
                     version = pod["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         self._seen(pod, event["type"] == "DELETED")
             except KubeError as error:
-                version = "0" if error.status == 410 else version
+                if error.status != 410:
+                    raise
+                version = ""
 
     def _seen(self, pod: J, deleted: bool) -> None:
         metadata = pod["metadata"]

@@ -48,7 +48,7 @@ class Scanning:
     ) -> list[Scanned]:
         return list(scan(images, self.executor(rungs, settings.timeout, **pods), settings))
 
-    def orders(self, images: t.Sequence[Image], settings: Settings, **pods: t.Any) -> str:
+    def orders(self, images: t.Sequence[Image], settings: Settings, *, canaries: bool = True, **pods: t.Any) -> str:
         """What tests.support.controller is given to scan these; `pods`: more PodOptions."""
         return json.dumps(
             {
@@ -56,6 +56,7 @@ class Scanning:
                 "pods": {"namespace": self.namespace, "image": self.scanner, **pods},
                 "images": [to_json(image) for image in images],
                 "settings": dataclasses.asdict(settings),
+                "canaries": canaries,
             }
         )
 

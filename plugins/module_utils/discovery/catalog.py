@@ -284,8 +284,11 @@ class Catalog:
 
 def _is_plain(image: Image) -> bool:
     """Whether an entry would make the very same image of it."""
-    lists = (image.sources, image.index_digests, image.workloads, image.pull_secrets, image.nodes, image.exposed)
-    return image.references == [image.reference] and max(map(len, lists)) < 2 and image.digest not in lists[1]
+    most = max(
+        *(len(image.sources), len(image.index_digests), len(image.workloads)),
+        *(len(image.pull_secrets), len(image.nodes), len(image.exposed)),
+    )
+    return most < 2 and image.references == [image.reference] and image.digest not in image.index_digests
 
 
 def bare_platform(platform: str) -> str:

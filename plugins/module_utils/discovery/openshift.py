@@ -95,7 +95,8 @@ class OpenShift(Source):
             reason = f"{error.message}; ImageStreamTags are read instead"
             cluster.skipped.append(Skipped(images.path, reason, self.type))
             done: set[str] = set()
-            for _wanted, _key, (digest, row) in cluster.lists([Wanted(group, "imagestreamtags", _tag_row, IMAGE_STREAM_TAG)]):
+            tags = Wanted(group, "imagestreamtags", _tag_row, IMAGE_STREAM_TAG)
+            for _wanted, _key, (digest, row) in cluster.lists([tags]):
                 if digest not in done:
                     done.add(digest)
                     yield digest, row

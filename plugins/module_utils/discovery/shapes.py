@@ -1,8 +1,8 @@
 # Copyright (c) 2026, scap.images contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fields of objects that discovery reads, by their numbers: generated.proto of k8s.io/api (core, apps, batch) and of
-github.com/openshift/api (image/v1)."""
+"""The fields of objects that discovery reads, by their numbers: generated.proto of k8s.io/api (core, apps, batch) and
+of github.com/openshift/api (image/v1)."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ IMAGE_STREAM_TAG = Shape(metadata=(1, ONE, METADATA), image=(5, ONE, IMAGE))
 _EVENT = Shape(dockerImageReference=(2, TEXT), image=(3, TEXT))
 _CONDITION = Shape(type=(1, TEXT), status=(2, TEXT), reason=(4, TEXT), message=(5, TEXT))
 _HISTORY = Shape(tag=(1, TEXT), items=(2, MANY, _EVENT), conditions=(3, MANY, _CONDITION))
-_STREAM_STATUS = Shape(
-    dockerImageRepository=(1, TEXT), tags=(2, MANY, _HISTORY), publicDockerImageRepository=(3, TEXT)
-)
+_STREAM_STATUS = Shape(dockerImageRepository=(1, TEXT), tags=(2, MANY, _HISTORY), publicDockerImageRepository=(3, TEXT))
 IMAGE_STREAM = Shape(
     metadata=(1, ONE, METADATA),
     spec=(2, ONE, Shape(tags=(2, MANY, Shape(name=(1, TEXT))))),
