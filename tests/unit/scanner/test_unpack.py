@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import pathlib
+import random
 import shutil
 import stat
 import subprocess
@@ -49,8 +50,9 @@ def sample(folder: pathlib.Path) -> pathlib.Path:
     (tree / "bin").symlink_to("usr/bin")
     (tree / "etc" / "link").symlink_to("/" + "target/" * 30)
     (tree / "etc" / "empty").write_bytes(b"")
-    (tree / "etc" / "block").write_bytes(os.urandom(512))
-    (tree / "etc" / "large").write_bytes(os.urandom(3_000_001))
+    chance = random.Random(1)
+    (tree / "etc" / "block").write_bytes(chance.randbytes(512))
+    (tree / "etc" / "large").write_bytes(chance.randbytes(3_000_001))
     os.link(tree / "etc" / "block", tree / "etc" / "same")
     os.link(tree / "etc" / "link", tree / "etc" / "link-too", follow_symlinks=False)
     for name in (b"new\nline", b"invalid\xff\xfe", "für".encode(), b" space ", b"-", b"back\\slash"):
@@ -127,7 +129,7 @@ def test_what_python_writes(tmp_path: pathlib.Path, form: int) -> None:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, members, zstd], ids=["plain", "gzip", "gzip-members", "zstd"])
 def test_compressions(tmp_path: pathlib.Path, pack: t.Callable[[bytes], bytes]) -> None:
-    content = os.urandom(100_000) + bytes(1_000_000)
+    content = random.Random(1).randbytes(100_000) + bytes(1_000_000)
     root, budget = unpack(tmp_path, entry("f", content) + END, pack=pack)
     assert (root / "f").read_bytes() == content
     assert (budget.bytes, budget.files, budget.layers) == (1_100_000, 1, 1)
