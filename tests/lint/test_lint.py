@@ -5,20 +5,14 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from . import steps
 
 
-@pytest.fixture(scope="session")
-def outcomes(request: pytest.FixtureRequest) -> dict[str, steps.Outcome]:
-    """The outcomes of the selected steps, which run beside each other."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
-    selected = {call.params["step"] for call in calls if call and "step" in call.params}
-    return steps.run(selected, lambda name, outcome: None)
-
-
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("step", list(steps.steps()))
-def test_lint(step: str, outcomes: dict[str, steps.Outcome]) -> None:
+def test_lint(step: str, outcomes: t.Mapping[str, steps.Outcome]) -> None:
     assert outcomes[step].passed, outcomes[step].output

@@ -8,9 +8,11 @@ The rest of the tests stands on the ansible-core and the Python of .venv, which 
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import pathlib
 import sys
+import typing as t
 
 import pytest
 
@@ -69,14 +71,27 @@ def test_modules_on_the_oldest_python(image: str, tmp_path: pathlib.Path) -> Non
     assert state == "non_compliant"
 
 
-@pytest.mark.parametrize(
-    ("version", "requirements"),
-    [
-        ("3.9", ("ansible-core==2.15.13", "pytest==8.4.2", "hypothesis==6.141.1", "jsonschema==4.25.1")),
-        ("3.13", ("ansible-core==2.21.5", "pytest==9.2.0", "hypothesis==6.170.15", "jsonschema==4.26.0")),
-    ],
-)
-def test_unit_tests_on_python(version: str, requirements: tuple[str, ...]) -> None:
+UNIT_TESTS = {
+    "3.9": ("ansible-core==2.15.13", "pytest==8.4.2", "hypothesis==6.141.1", "jsonschema==4.25.1"),
+    "3.13": ("ansible-core==2.21.5", "pytest==9.2.0", "hypothesis==6.170.15", "jsonschema==4.26.0"),
+}
+"""Python to what it needs beside LIBRARIES."""
+
+
+@pytest.fixture(scope="module")
+def unit_tests() -> t.Iterator[dict[str, concurrent.futures.Future[str]]]:
+    """The unit tests on each Python that this machine has, beside each other."""
     libraries = tuple(name.partition("==")[0] + ("<6" if name.startswith("lxml") else "") for name in LIBRARIES)
-    programs = environment(interpreter((version,)), (*requirements, "pytest-timeout", *libraries, *CLUSTER))
-    run([programs / "python", "-m", "pytest", "-q", "tests/unit"])
+
+    def tested(version: str) -> str:
+        requirements = (*UNIT_TESTS[version], "pytest-timeout", *libraries, *CLUSTER)
+        programs = environment(interpreter((version,)), requirements)
+        return run([programs / "python", "-m", "pytest", "-q", "tests/unit", "-p", "no:cacheprovider"])
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        yield {version: pool.submit(tested, version) for version in UNIT_TESTS}
+
+
+@pytest.mark.parametrize("version", list(UNIT_TESTS))
+def test_unit_tests_on_python(version: str, unit_tests: dict[str, concurrent.futures.Future[str]]) -> None:
+    assert " passed" in unit_tests[version].result()
