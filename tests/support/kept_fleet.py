@@ -24,7 +24,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import (
     now,
     to_json,
 )
-from ansible_collections.scap.images.plugins.module_utils.scanner.kept import NAME, keep
+from ansible_collections.scap.images.plugins.module_utils.scanner.kept import keep
 from ansible_collections.scap.images.plugins.module_utils.scanner.packages import read_inventory
 from ansible_collections.scap.images.plugins.module_utils.scanner.program import PACKAGES
 
@@ -33,29 +33,15 @@ from tests.support import package_databases as made
 from tests.support import red_hat_feed
 
 
-def write(folder: pathlib.Path, work: pathlib.Path, images: int, packages: int) -> None:
-    """Evidences of `images` images with `packages` packages each below `folder`/evidence; `work`: an empty folder."""
-    pick = random.Random(3)
-    names = [name for source in red_hat_feed.SOURCES[red_hat_feed.UNUSUAL :] for name in source[:2]]
+def write(folder: pathlib.Path, work: pathlib.Path, images: int, packages: int, bases: int) -> None:
+    """Evidences of `images` images below `folder`/evidence, which have one of `bases` sets of `packages` packages each;
+    `work`: an empty folder."""
+    kept = [_kept(work / f"base{number}", packages, number) for number in range(bases)]
     for number in range(images):
         digest = hashlib.sha256(f"image {number}".encode()).hexdigest()
-        root, place = work / "root", folder / "evidence" / digest / "000000000000"
-        root.mkdir(parents=True)
-        place.mkdir(parents=True)
-        (root / "etc").mkdir()
-        some = pick.sample(names, packages - 1)
-        headers = [made.rpm_header("redhat-release", version="8.4"), *(made.rpm_header(name) for name in some)]
-        made.sqlite_file(root / "var/lib/rpm/rpmdb.sqlite", headers)
-        (root / "etc/os-release").write_text('ID="rhel"\nVERSION_ID="8.4"\n')
-        (root / "etc/redhat-release").write_text("Red Hat Enterprise Linux release 8.4\n")
-        Lab("1.3.7", root, work).prepare()
-        inventory = read_inventory(str(root))
-        problem = keep(str(root), inventory, ["/etc/redhat-release"], str(place))
-        if problem:
-            raise AssertionError(problem)
-        write_json(str(place / PACKAGES), [to_json(package) for package in inventory.packages])
-        results = Results(definition_counts={"false": 1})
-        write_json(str(place / "results.json.gz"), to_json(results))
+        place = folder / "evidence" / digest / "000000000000"
+        shutil.copytree(kept[number % bases], place)
+        stored = [(path.name, str(path)) for path in sorted(place.iterdir())]
         evidence = Evidence(
             reference=f"docker://example.org/image-{number}:1",
             digest=f"sha256:{digest}",
@@ -65,11 +51,32 @@ def write(folder: pathlib.Path, work: pathlib.Path, images: int, packages: int) 
             scanned_at=now(),
             content=[Content("oval", "older.xml", "", "0" * 64)],
             coverage=[Check("digest", True, "made")],
-            packages=len(inventory.packages),
+            packages=packages,
             package_manager="rpm (sqlite)",
         )
-        stored = [(name, str(place / name)) for name in (NAME, PACKAGES, "results.json.gz")]
         files = [StoredFile(name, sha256_file(path), os.path.getsize(path)) for name, path in stored]
-        write_json(str(place / "evidence.json"), to_json(dataclasses.replace(evidence, files=files)))
-        shutil.rmtree(work)
-        work.mkdir()
+        write_json(str(place / "evidence.json"), to_json(dataclasses.replace(evidence, files=files)), durable=False)
+    shutil.rmtree(work)
+    work.mkdir()
+
+
+def _kept(work: pathlib.Path, packages: int, seed: int) -> pathlib.Path:
+    """The folder of an evidence's files, without evidence.json."""
+    names = [name for source in red_hat_feed.SOURCES[red_hat_feed.UNUSUAL :] for name in source[:2]]
+    some = random.Random(seed).sample(names, packages - 1)
+    root, place = work / "root", work / "evidence"
+    (root / "etc").mkdir(parents=True)
+    place.mkdir()
+    headers = [made.rpm_header("redhat-release", version="8.4"), *(made.rpm_header(name) for name in some)]
+    made.sqlite_file(root / "var/lib/rpm/rpmdb.sqlite", headers)
+    (root / "etc/os-release").write_text('ID="rhel"\nVERSION_ID="8.4"\n')
+    (root / "etc/redhat-release").write_text("Red Hat Enterprise Linux release 8.4\n")
+    Lab("1.3.7", root, work).prepare()
+    inventory = read_inventory(str(root))
+    problem = keep(str(root), inventory, ["/etc/redhat-release"], str(place))
+    if problem or len(inventory.packages) != packages:
+        raise AssertionError(problem or len(inventory.packages))
+    write_json(str(place / PACKAGES), [to_json(package) for package in inventory.packages], durable=False)
+    write_json(str(place / "results.json.gz"), to_json(Results(definition_counts={"false": 1})), durable=False)
+    shutil.rmtree(root)
+    return place

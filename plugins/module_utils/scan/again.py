@@ -37,7 +37,9 @@ from ..model import (
 from ..results import merge, parse_file
 from ..scanner.content import content_key
 from ..scanner.contentinfo import content_info
+from ..scanner.kept import NAME as KEPT
 from ..scanner.oval.index import make_index
+from ..scanner.program import PACKAGES
 from ..store import EVIDENCE, RESULTS, evidences, results_of
 from . import zipapp
 from .accept import check_definitions, put_in_place
@@ -114,8 +116,8 @@ def judge_again(run: Again) -> Summary:
             works.append(_Work(evidence, os.path.join(run.dir, folder), "", contents))
     lock = threading.Lock()
 
-    def end(work: _Work, answer: J) -> None:
-        due = _store(run, work, answer)
+    def end(work: _Work, answer: J, parts: list[Results]) -> None:
+        due = _store(run, work, answer, parts)
         with lock:
             summary.due += due
             summary.evaluated += not due
@@ -123,7 +125,8 @@ def judge_again(run: Again) -> Summary:
     count = run.parallelism or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="scap-again-") as scratch:
         write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build())
-        shares = [works[number::count] for number in range(count)]
+        groups = _alike(works)
+        shares = [groups[number::count] for number in range(count)]
         problems: list[BaseException] = []
         threads = [
             threading.Thread(target=_guarded, args=(run, share, os.path.join(scratch, str(number)), end, problems))
@@ -139,12 +142,22 @@ def judge_again(run: Again) -> Summary:
     return summary
 
 
+def _alike(works: t.Sequence[_Work]) -> list[list[_Work]]:
+    """Images of which the same was kept, to the byte, get the same answers: most of a fleet shares a few bases."""
+    groups: dict[tuple[str, str, int, str], list[_Work]] = {}
+    for work in works:
+        files = {file.name: file.sha256 for file in work.evidence.files}
+        kept, packages = files.get(KEPT, work.path), files.get(PACKAGES, work.path)
+        key = kept, packages, work.evidence.packages, work.evidence.platform
+        groups.setdefault(key, []).append(work)
+    return list(groups.values())
+
+
+_End = t.Callable[[_Work, J, t.List[Results]], None]
+
+
 def _guarded(
-    run: Again,
-    share: t.Sequence[_Work],
-    scratch: str,
-    end: t.Callable[[_Work, J], None],
-    problems: list[BaseException],
+    run: Again, share: t.Sequence[list[_Work]], scratch: str, end: _End, problems: list[BaseException]
 ) -> None:
     try:
         _evaluate(run, share, scratch, end)
@@ -152,11 +165,14 @@ def _guarded(
         problems.append(error)
 
 
-def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callable[[_Work, J], None]) -> None:
-    """One process for this share of the images."""
+def _evaluate(run: Again, share: t.Sequence[list[_Work]], scratch: str, end: _End) -> None:
+    """One process for this share of the images, which evaluates one of each group."""
     os.mkdir(scratch, mode=0o700)
     base = os.path.join(run.dir, "evidence")
-    works = [dataclasses.replace(work, staging=tempfile.mkdtemp(prefix=".scan-", dir=base)) for work in share]
+    groups = [
+        [dataclasses.replace(work, staging=tempfile.mkdtemp(prefix=".scan-", dir=base)) for work in group]
+        for group in share
+    ]
     request = {
         "oval": run.oval,
         "cache": os.path.join(run.dir, "content"),
@@ -170,7 +186,7 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
                 "platform": work.evidence.platform,
                 "staging": work.staging,
             }
-            for work in works
+            for work, *_alike in groups
         ],
     }
     path = os.path.join(scratch, "request.json")
@@ -182,7 +198,7 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
             open(os.path.join(scratch, "stderr"), "w+b") as errors,
             subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as process,
         ):
-            for work in works:
+            for first, *others in groups:
                 line = process.stdout.readline() if process.stdout is not None else b""
                 try:
                     answer = json.loads(line)
@@ -191,18 +207,49 @@ def _evaluate(run: Again, share: t.Sequence[_Work], scratch: str, end: t.Callabl
                     errors.seek(0)
                     said = errors.read()[-500:].decode("utf-8", "replace")
                     raise ScapError("scanner_failed", f"judging from evidence ended: {said or 'no word'}") from None
-                end(work, answer)
+                answer, parts = _read(first.staging, answer)
+                for other in others:
+                    _share(first.staging, other.staging)
+                for work in (first, *others):
+                    end(work, answer, parts)
     finally:
-        for work in works:
-            shutil.rmtree(work.staging, ignore_errors=True)
+        for group in groups:
+            for work in group:
+                shutil.rmtree(work.staging, ignore_errors=True)
 
 
-def _store(run: Again, work: _Work, answer: J) -> bool:
+def _share(source: str, target: str) -> None:
+    """Let a folder hold the files of another; as copies where a file has too many names already."""
+    for name in os.listdir(source):
+        paths = os.path.join(source, name), os.path.join(target, name)
+        try:
+            os.link(*paths)
+        except OSError:
+            shutil.copyfile(*paths)
+
+
+def _read(staging: str, answer: J) -> tuple[J, list[Results]]:
+    """The answer, and the records that its results come to; what cannot be read makes an answer that says so."""
+    if "code" in answer:
+        return answer, []
+    parts: list[Results] = []
+    checks = list(field(answer, "checks", list))
+    try:
+        for number, count in enumerate(read_json(os.path.join(staging, "expected.json.gz"))["oval"]):
+            part = parse_file(os.path.join(staging, f"oval-{number}.xml.gz")).results
+            checks.append(to_json(check_definitions(count, part)))
+            parts.append(part)
+    except ScapError as error:
+        return {"code": error.code, "message": error.message}, []
+    return {**answer, "checks": checks}, parts
+
+
+def _store(run: Again, work: _Work, answer: J, parts: list[Results]) -> bool:
     """Put the new evidence in its place; whether it is one that is due."""
     try:
         if "code" in answer:
             raise ScapError(field(answer, "code", str), field(answer, "message", str))
-        evidence = _evidence(run, work, answer)
+        evidence = _evidence(run, work, answer, parts)
         suffix = ""
     except (ScapError, RecordError) as error:
         reason = Reason("scan_due", f"only a scan can tell what the new feed comes to: {error}")
@@ -217,18 +264,12 @@ def _store(run: Again, work: _Work, answer: J) -> bool:
     return bool(suffix)
 
 
-def _evidence(run: Again, work: _Work, answer: J) -> Evidence:
+def _evidence(run: Again, work: _Work, answer: J, parts: list[Results]) -> Evidence:
     old = results_of(run.dir, os.path.relpath(work.path, run.dir), work.evidence)
     if old is None:
         raise ScapError("evidence_damaged", f"{work.path}: its results cannot be read")
     checks = [Check.from_json(entry) for entry in field(answer, "checks", list)]
     contents = [Content.from_json(entry) for entry in field(answer, "contents", list)]
-    counts = read_json(os.path.join(work.staging, "expected.json.gz"))["oval"]
-    parts: list[Results] = []
-    for number, count in enumerate(counts):
-        part = parse_file(os.path.join(work.staging, f"oval-{number}.xml.gz")).results
-        checks.append(check_definitions(count, part))
-        parts.append(part)
     rules = dataclasses.replace(old, vulnerabilities=[], definition_counts={}, undecided=[], generated_at="")
     write_json(os.path.join(work.staging, RESULTS), to_json(merge([rules, *parts])), durable=False)
     names = [content.id for content in work.evidence.content if content.kind == "oval"]

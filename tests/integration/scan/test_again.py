@@ -9,11 +9,12 @@ import lzma
 import os
 import pathlib
 import re
+import shutil
 import sys
 import typing as t
 
 import pytest
-from ansible_collections.scap.images.plugins.module_utils.files import read_json
+from ansible_collections.scap.images.plugins.module_utils.files import read_json, write_json
 from ansible_collections.scap.images.plugins.module_utils.model import Evidence
 from ansible_collections.scap.images.plugins.module_utils.policy.run import load_grounds, verdicts_of
 from ansible_collections.scap.images.plugins.module_utils.scan.again import Again, Summary, judge_again
@@ -71,6 +72,28 @@ def test_a_new_feed_is_judged_without_the_image(tmp_path: pathlib.Path, new: str
     (verdict,) = verdicts_of(str(folder), load_grounds([], []))
     assert (verdict.evaluated, verdict.state, len(verdict.vulnerabilities)) == ("from evidence", "non_compliant", 16)
     assert judge_again(run) == Summary(unchanged=1)
+
+
+def test_what_is_alike_is_evaluated_once(tmp_path: pathlib.Path, new: str, old: str) -> None:
+    """Three images, two of them with the same packages to the byte."""
+    folder = tmp_path / "scaps"
+    settings = {"profile": "none", "compile": True, "sample": 0.0}
+    for name in ("rhel8-ubi8.0-bdb", "rhel9-ubi9.0"):
+        Scanner(folder).one(f"oci-archive:{shared_data.path('images', f'{name}.oci.tar')}", oval=[old], **settings)
+    place = next(path for evidence, path in evidences(str(folder)) if evidence.os.version.startswith("8"))
+    twin = folder / "evidence" / ("0" * 64)
+    shutil.copytree((folder / place).parent, twin)
+    (record,) = twin.glob("*/evidence.json")
+    write_json(str(record), {**read_json(str(record)), "digest": f"sha256:{twin.name}", "reference": "docker://twin"})
+    assert judge_again(Again(str(folder), [new], sys.executable)).evaluated == 3
+    judged = {evidence.digest: (evidence, folder / path) for evidence, path in evidences(str(folder))}
+    inodes = [(path / "oval-0.xml.gz").stat().st_ino for _evidence, path in judged.values()]
+    assert (len(inodes), len(set(inodes))) == (3, 2)
+    evidence, path = judged[f"sha256:{twin.name}"]
+    assert (evidence.reference, evidence.evaluated) == ("docker://twin", "from evidence")
+    assert not unproven(evidence)
+    peer = next(path for other, path in judged.values() if other.os == evidence.os and path.parent != twin)
+    assert read_json(str(path / "results.json.gz")) == read_json(str(peer / "results.json.gz"))
 
 
 def elsewhere(text: str) -> str:
