@@ -11,7 +11,6 @@ from ..model import Image, Workload
 
 Key = t.Tuple[str, str]
 _Place = t.Tuple[str, str, str, str]
-T = t.TypeVar("T")
 _POOL: dict[str, str] = {}
 _NOTHING: t.AbstractSet[str] = frozenset()
 
@@ -36,9 +35,9 @@ def _with(known: t.AbstractSet[str], more: t.Collection[str]) -> t.AbstractSet[s
     return mine
 
 
-def _in_order(known: t.Collection[T]) -> list[T]:
+def _in_order(known: t.Collection[t.Any]) -> list[t.Any]:
     """Sorted; nearly all that an entry knows is nothing, or one."""
-    return sorted(known) if len(known) > 1 else list(known)  # type: ignore[type-var]
+    return sorted(known) if len(known) > 1 else list(known)
 
 
 class Entry:

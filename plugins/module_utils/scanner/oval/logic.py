@@ -90,15 +90,7 @@ class Residuals:
         an extended definition."""
         if isinstance(tree, list):
             operator, negate, children = tree
-            number = self.join(
-                operator,
-                [
-                    child & 1 ^ child >> 2 & 1
-                    if isinstance(child, int) and child >= 0 and child & 3 != UNDECIDABLE and child >> 3 not in live
-                    else self.of_tree(child, live, definitions)
-                    for child in children
-                ],
-            )
+            number = self.join(operator, [self.of_tree(child, live, definitions) for child in children])
         elif tree < 0:
             number, negate = definitions(-tree - 1 >> 1), -tree - 1 & 1
         elif tree & 3 != UNDECIDABLE and tree >> 3 not in live:
