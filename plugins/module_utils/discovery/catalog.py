@@ -132,6 +132,7 @@ class Entry:
             return self.alone
         self.opened()
         references = list(self.references)
+        places: list[tuple[_Place, bool]] = _in_order(self.places.items())
         return Image(
             reference=_best(references, digest),
             digest=digest,
@@ -139,7 +140,7 @@ class Entry:
             references=references,
             index_digests=_in_order(self.index_digests - {digest} if self.index_digests else ()),
             sources=_in_order(self.sources),
-            workloads=[Workload(*place, running=running) for place, running in _in_order(self.places.items())],
+            workloads=[Workload(*place, running=running) for place, running in places],
             pull_secrets=_in_order(self.pull_secrets),
             nodes=_in_order(self.nodes),
             exposed=_in_order(self.exposed),
