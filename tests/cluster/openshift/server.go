@@ -58,8 +58,8 @@ func newOptions() *genericoptions.RecommendedOptions {
 	return options
 }
 
-// The models of Kubernetes' own types and of OpenShift's, which name Kubernetes' by their Go path. That is not what they
-// are kept by.
+// The models of Kubernetes' own types and of OpenShift's, which name each other by their Go path. They are kept by the name
+// that a client reads, and OpenShift's by their path too, by which the routes ask for them.
 func definitions(reference common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	all := extensions.GetOpenAPIDefinitions(reference)
 	known := openshift.GetOpenAPIDefinitions(func(path string) spec.Ref { return reference(modelName(path)) })
@@ -71,13 +71,13 @@ func definitions(reference common.ReferenceCallback) map[string]common.OpenAPIDe
 		for index, other := range definition.Dependencies {
 			definition.Dependencies[index] = modelName(other)
 		}
-		all[name] = definition
+		all[name], all[path] = definition, definition
 	}
 	return all
 }
 
 func modelName(path string) string {
-	if strings.HasPrefix(path, "k8s.io/") {
+	if strings.Contains(path, "/") {
 		return util.ToRESTFriendlyName(path)
 	}
 	return path
@@ -89,10 +89,13 @@ func newServer(options *genericoptions.RecommendedOptions) (*genericapiserver.Ge
 	}
 	config := genericapiserver.NewRecommendedConfig(codecs)
 	namer := openapi.NewDefinitionNamer(scheme)
+	named := func(path string) (string, spec.Extensions) { return namer.GetDefinitionName(modelName(path)) }
 	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, namer)
 	config.OpenAPIConfig.Info.Title = "image.openshift.io"
+	config.OpenAPIConfig.GetDefinitionName = named
 	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, namer)
 	config.OpenAPIV3Config.Info.Title = "image.openshift.io"
+	config.OpenAPIV3Config.GetDefinitionName = named
 	config.EffectiveVersion = basecompatibility.NewEffectiveVersionFromString("1.36", "", "")
 	if err := options.ApplyTo(config); err != nil {
 		return nil, err
