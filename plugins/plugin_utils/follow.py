@@ -75,12 +75,17 @@ def told_when_interrupted(text: t.Callable[[], str]) -> t.Iterator[None]:
     """Whoever interrupts the run is told `text()`, before Ansible ends the module.
 
     Ansible's own display is closed by then, and the worker's standard output is not the user's: it goes to that of the
-    process that started the worker.
+    process that started the worker, which is opened at once, since that process may end first.
     """
+    out: t.TextIO | None = None
+    with contextlib.suppress(OSError):
+        out = open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8")  # noqa: SIM115
 
     def interrupted(number: int, frame: t.Any) -> None:
-        with contextlib.suppress(OSError), open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8") as out:
-            out.write(f"\n{text()}\n")
+        with contextlib.suppress(OSError):
+            if out is not None:
+                out.write(f"\n{text()}\n")
+                out.flush()
         signal.signal(number, before)
         if callable(before):
             before(number, frame)
@@ -88,11 +93,13 @@ def told_when_interrupted(text: t.Callable[[], str]) -> t.Iterator[None]:
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, interrupted)
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main:
+        signal.signal(signal.SIGINT, interrupted)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if in_main:
+            signal.signal(signal.SIGINT, before)
+        if out is not None:
+            out.close()
