@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import signal
 import socket
 import subprocess
 import time
@@ -27,16 +26,6 @@ class Registry:
 
     address: str
     """host:port; plain HTTP."""
-    process: subprocess.Popen[bytes]
-
-    @contextlib.contextmanager
-    def silent(self) -> t.Iterator[None]:
-        """While the block runs, it takes connections and never answers."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
 
     def push(self, source: str, name: str) -> str:
         """Copy `source`, a reference as skopeo writes it, to `name:tag`; the reference that it then has here."""
@@ -63,7 +52,7 @@ def running(folder: pathlib.Path) -> t.Iterator[Registry]:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         _await(process, address, folder / "log")
-        yield Registry(address, process)
+        yield Registry(address)
     finally:
         process.terminate()
         process.wait()

@@ -10,19 +10,18 @@ import os
 import pathlib
 import signal
 import subprocess
-import typing as t
 
 import pytest
 
 from tests.data import tiny
 from tests.integration.matrix.environments import CORES, ansible
 from tests.support import kube
-from tests.support import registry as registries
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user scans run in test_rootless")
 
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml"
-IMAGES = 4
+IMAGES = 12
+"""So many that the run cannot end between the first evidence and the interruption."""
 
 
 def _start(programs: pathlib.Path, folder: pathlib.Path, images: list[str]) -> subprocess.Popen[str]:
@@ -38,7 +37,6 @@ def _start(programs: pathlib.Path, folder: pathlib.Path, images: list[str]) -> s
         "scap_content": CONTENT,
         "scap_profile": "standard",
         "scap_parallelism": 1,
-        "scap_validate_certs": False,
     }
     argv = [str(programs / "ansible-playbook"), "scap.images.scan_image"]
     argv += ["--extra-vars", json.dumps(variables)]
@@ -53,27 +51,17 @@ def _evidences(folder: pathlib.Path) -> dict[str, int]:
     return {path.parts[-3]: path.stat().st_mtime_ns for path in found}
 
 
-@pytest.fixture
-def registry(tmp_path: pathlib.Path) -> t.Iterator[registries.Registry]:
-    with registries.running(tmp_path / "registry") as found:
-        yield found
-
-
 @pytest.mark.parametrize("release", list(CORES))
-def test_the_next_run_goes_on_where_one_was_interrupted(
-    tmp_path: pathlib.Path, registry: registries.Registry, release: str
-) -> None:
+def test_the_next_run_goes_on_where_one_was_interrupted(tmp_path: pathlib.Path, release: str) -> None:
     programs = ansible(release)
     images = [tiny.layout(tmp_path / f"image{place}", {"etc/place": str(place)}) for place in range(IMAGES)]
-    images[-1] = registry.push(images[-1], "last:1")
-    with registry.silent():
-        first = _start(programs, tmp_path, images)
-        kube.until(lambda: len(_evidences(tmp_path)) == IMAGES - 1, "all images are scanned but the last", 120)
-        os.killpg(first.pid, signal.SIGINT)
-        said, _nothing = first.communicate(timeout=60)
+    first = _start(programs, tmp_path, images)
+    kube.until(lambda: len(_evidences(tmp_path)) >= 1, "an image is scanned", 120)
+    os.killpg(first.pid, signal.SIGINT)
+    said, _nothing = first.communicate(timeout=60)
     assert first.returncode != 0
     kept = _evidences(tmp_path)
-    assert len(kept) == IMAGES - 1, said
+    assert 1 <= len(kept) < IMAGES, said
     assert f"all of it is kept in {tmp_path / 'scap'}, and the next run goes on from there" in said, said
     second = _start(programs, tmp_path, images)
     said, _nothing = second.communicate(timeout=300)
