@@ -77,9 +77,10 @@ def told_when_interrupted(text: t.Callable[[], str]) -> t.Iterator[None]:
     Ansible's own display is closed by then, and the worker's standard output is not the user's: it goes to that of the
     process that started the worker, which is opened at once, since that process may end first.
     """
+    opened = contextlib.ExitStack()
     out: t.TextIO | None = None
     with contextlib.suppress(OSError):
-        out = open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8")  # noqa: SIM115
+        out = opened.enter_context(open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8"))  # noqa: SIM115
 
     def interrupted(number: int, frame: t.Any) -> None:
         with contextlib.suppress(OSError):
@@ -101,5 +102,4 @@ def told_when_interrupted(text: t.Callable[[], str]) -> t.Iterator[None]:
     finally:
         if in_main:
             signal.signal(signal.SIGINT, before)
-        if out is not None:
-            out.close()
+        opened.close()
