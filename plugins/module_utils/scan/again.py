@@ -233,14 +233,14 @@ def _read(staging: str, answer: J) -> tuple[J, list[Results]]:
     if "code" in answer:
         return answer, []
     parts: list[Results] = []
-    checks = list(field(answer, "checks", list))
     try:
+        checks = list(field(answer, "checks", list))
         for number, count in enumerate(read_json(os.path.join(staging, "expected.json.gz"))["oval"]):
             part = parse_file(os.path.join(staging, f"oval-{number}.xml.gz")).results
             checks.append(to_json(check_definitions(count, part)))
             parts.append(part)
-    except ScapError as error:
-        return {"code": error.code, "message": error.message}, []
+    except (ScapError, RecordError) as error:
+        return {"code": getattr(error, "code", "evidence_damaged"), "message": str(error)}, []
     return {**answer, "checks": checks}, parts
 
 
