@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import typing as t
 
 from ..model import Image, Workload
@@ -13,6 +15,7 @@ Key = t.Tuple[str, str]
 _Place = t.Tuple[str, str, str, str]
 _POOL: dict[str, str] = {}
 _NOTHING: t.AbstractSet[str] = frozenset()
+_PLACE = operator.attrgetter("kind", "namespace", "name", "container")
 
 
 def shared(text: str) -> str:
@@ -284,11 +287,21 @@ class Catalog:
 
 def _is_plain(image: Image) -> bool:
     """Whether an entry would make the very same image of it."""
-    most = max(
-        *(len(image.sources), len(image.index_digests), len(image.workloads)),
-        *(len(image.pull_secrets), len(image.nodes), len(image.exposed)),
+    references = image.references
+    if not references or references[0] != image.reference or image.digest in image.index_digests or "" in references:
+        return False
+    if len(references) > 1 and (
+        len(references) > len(set(references)) or _best(references, image.digest) != references[0]
+    ):
+        return False
+    lists = (image.sources, image.index_digests, image.pull_secrets, image.nodes, image.exposed)
+    return all(map(_ascends, lists)) and (
+        len(image.workloads) < 2 or _ascends([_PLACE(place) for place in image.workloads])
     )
-    return most < 2 and image.references == [image.reference] and image.digest not in image.index_digests
+
+
+def _ascends(things: t.Sequence[t.Any]) -> bool:
+    return len(things) < 2 or all(map(operator.lt, things, itertools.islice(things, 1, None)))
 
 
 def bare_platform(platform: str) -> str:

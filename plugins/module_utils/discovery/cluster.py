@@ -27,6 +27,9 @@ ABSENT_ON_KUBERNETES = ("/apis/apps.openshift.io/", "/apis/route.openshift.io/")
 
 _WILD = "*?["
 
+Rows = t.Dict[str, t.Any]
+"""What an extract kept of each object, by `namespace/name`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
@@ -52,8 +55,8 @@ class Cluster:
         self.skipped: list[Skipped] = []
         self.incremental = True
 
-    def lists(self, wanted: t.Sequence[Wanted]) -> t.Iterator[tuple[Wanted, str, t.Any]]:
-        """(what was wanted, key, row) of several lists, read in parallel.
+    def lists(self, wanted: t.Sequence[Wanted]) -> t.Iterator[tuple[Wanted, Rows]]:
+        """(what was wanted, rows by key) of several lists, read in parallel.
 
         What is forbidden or not served lands in `skipped`; everything else is read.
         """
@@ -70,9 +73,7 @@ class Cluster:
                 elif isinstance(answer, KubeError):
                     self._refused(_path(one, name), answer)
                 else:
-                    for key, row in answer.items():
-                        if not all_at_once or self.selected(key.partition("/")[0]):
-                            yield one, key, row
+                    yield one, self._chosen(answer) if all_at_once else answer
                 del answer
 
     def namespaces(self) -> tuple[list[str], bool]:
@@ -103,7 +104,13 @@ class Cluster:
                 self._refused("/api/v1/nodes", error)
         return cached
 
-    def _rows(self, wanted: Wanted, namespace: str) -> dict[str, t.Any] | KubeError:
+    def _chosen(self, rows: Rows) -> Rows:
+        """Those of the namespaces that are wanted."""
+        if not self.setting.namespaces and not self.setting.namespace_selector:
+            return rows
+        return {key: row for key, row in rows.items() if self.selected(key.partition("/")[0])}
+
+    def _rows(self, wanted: Wanted, namespace: str) -> Rows | KubeError:
         params = {"labelSelector": wanted.label_selector} if wanted.label_selector else None
         path = _path(wanted, namespace)
         listing = Listing(self.client, self.setting.store, path, wanted.extract, params=params, shape=wanted.shape)
@@ -117,7 +124,7 @@ class Cluster:
         self.incremental = self.incremental and listing.incremental
         return rows
 
-    def _one_by_one(self, wanted: Wanted, error: KubeError) -> t.Iterator[tuple[Wanted, str, t.Any]]:
+    def _one_by_one(self, wanted: Wanted, error: KubeError) -> t.Iterator[tuple[Wanted, Rows]]:
         """The whole cluster may not be listed: try the namespaces that can be named."""
         names = [name for name in self._visible() if self.selected(name)]
         if not names:
@@ -128,8 +135,7 @@ class Cluster:
             if isinstance(answer, KubeError):
                 self._refused(_path(wanted, name), answer)
             else:
-                for key, row in answer.items():
-                    yield wanted, key, row
+                yield wanted, answer
 
     def _visible(self) -> list[str]:
         """Namespaces that this user can at least name: OpenShift's own projects, or all where that is allowed."""

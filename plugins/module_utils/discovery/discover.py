@@ -105,13 +105,17 @@ def _discover(mappings: t.Sequence[t.Any], setting: Setting, wish: Wish) -> Disc
 
 @contextlib.contextmanager
 def _no_collection() -> t.Iterator[None]:
-    """Records make no cycles, and the collector that looks for them takes as long as reading them itself."""
+    """Records make no cycles, and the collector that looks for them takes as long as reading them itself.
+
+    What was found lives as long as the process: the collector need not look at it afterwards either.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            gc.freeze()
             gc.enable()
 
 

@@ -59,10 +59,9 @@ class OpenShift(Source):
         batches = images.batches()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             first = pool.submit(next, batches, None)
-            for _wanted, key, row in cluster.lists(
-                [Wanted(group, "imagestreams", _stream_row, IMAGE_STREAM, selector)]
-            ):
-                for finding in self._of_stream(key, row):
+            streams = Wanted(group, "imagestreams", _stream_row, IMAGE_STREAM, selector)
+            for _wanted, rows in cluster.lists([streams]):
+                for finding in itertools.chain.from_iterable(itertools.starmap(self._of_stream, rows.items())):
                     if isinstance(finding, Image):
                         known.setdefault(finding.digest, []).append(finding)
                     else:
@@ -96,10 +95,11 @@ class OpenShift(Source):
             cluster.skipped.append(Skipped(images.path, reason, self.type))
             done: set[str] = set()
             tags = Wanted(group, "imagestreamtags", _tag_row, IMAGE_STREAM_TAG)
-            for _wanted, _key, (digest, row) in cluster.lists([tags]):
-                if digest not in done:
-                    done.add(digest)
-                    yield digest, row
+            for _wanted, rows in cluster.lists([tags]):
+                for digest, row in rows.values():
+                    if digest not in done:
+                        done.add(digest)
+                        yield digest, row
             return
         cluster.incremental = cluster.incremental and images.incremental
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..model import Image, ScapError, Workload
-from .cluster import Cluster, Wanted
+from ..model import Image, ScapError, Skipped, Workload
+from .catalog import shared
+from .cluster import Cluster, Rows, Wanted
 from .exposure import Exposure
 from .exposure import wanted as exposing
 from .interface import Finding, Option, Source
@@ -72,12 +73,30 @@ class Workloads(Source):
             wanted[Wanted(group, resource, extract, shape, selector, "labels" if outside else "")] = kind
         platforms = cluster.platforms()
         found: dict[tuple[str, str, str], _Places] = {}
-        for one, key, row in cluster.lists([*around, *wanted]):
-            namespace, _slash, name = key.rpartition("/")
+        for one, rows in cluster.lists([*around, *wanted]):
             if one in around:
-                exposure.add(around[one], namespace, name, row)
-                continue
-            kind = wanted[one]
+                for key, row in rows.items():
+                    namespace, _slash, name = key.rpartition("/")
+                    exposure.add(around[one], namespace, name, row)
+            else:
+                yield from self._of_kind(wanted[one], rows, exposure, platforms, found)
+        for (image, running_as, platform), places in found.items():
+            yield from self._findings(image, running_as, platform, places)
+        yield from cluster.skipped
+        self.mode = "incremental" if cluster.incremental else "full"
+
+    def _of_kind(
+        self,
+        kind: str,
+        rows: Rows,
+        exposure: Exposure,
+        platforms: t.Mapping[str, str],
+        found: dict[tuple[str, str, str], _Places],
+    ) -> t.Iterator[Skipped]:
+        """Add what the rows of one kind name to `found`; what is not to be counted is a record."""
+        for key, row in rows.items():
+            namespace, _slash, name = key.rpartition("/")
+            namespace = shared(namespace)
             if isinstance(row[0], list):
                 for image in row[0]:
                     yield self.skipped(image, f"excluded: the scanner's own {kind} {namespace}/{name}")
@@ -89,23 +108,19 @@ class Workloads(Source):
                 places = found.get((image, running_as, platform))
                 if places is None:
                     places = found[image, running_as, platform] = _Places()
-                places.workloads.append(Workload(kind, namespace, name, container, running))
+                places.workloads.append((kind, namespace, name, shared(container), running))
                 for secret in secrets:
                     places.secrets.add(f"{namespace}/{secret}")
                 places.exposed.update(ways)
                 if node and running:
                     places.nodes.add(node)
-        for (image, running_as, platform), places in found.items():
-            yield from self._findings(image, running_as, platform, places)
-        yield from cluster.skipped
-        self.mode = "incremental" if cluster.incremental else "full"
 
     def _findings(self, image: str, running_as: str, platform: str, places: _Places) -> t.Iterator[Finding]:
         reference, pinned, problem = named(image)
         if problem:
             if not running_as:
-                for place in places.workloads:
-                    what = f"{place.kind} {place.namespace}/{place.name}, {place.container}"
+                for kind, namespace, name, container, _running in places.workloads:
+                    what = f"{kind} {namespace}/{name}, {container}"
                     yield self.skipped(image, f"{what}: {problem}")
                 return
             reference, pinned, problem = named(running_as)
@@ -118,7 +133,7 @@ class Workloads(Source):
             references=[reference, *references],
             index_digests=[pinned] if pinned and pinned != digest else [],
             sources=[self.type],
-            workloads=places.workloads,
+            workloads=[Workload(*place) for place in sorted(places.workloads)],
             pull_secrets=sorted(places.secrets),
             nodes=sorted(places.nodes),
             exposed=sorted(places.exposed),
@@ -131,7 +146,7 @@ class _Places:
     __slots__ = ("exposed", "nodes", "secrets", "workloads")
 
     def __init__(self) -> None:
-        self.workloads: list[Workload] = []
+        self.workloads: list[tuple[str, str, str, str, bool]] = []
         self.secrets: set[str] = set()
         self.nodes: set[str] = set()
         self.exposed: set[str] = set()

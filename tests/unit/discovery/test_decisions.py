@@ -7,6 +7,8 @@ import io
 import json
 import tarfile
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.discovery.catalog import Catalog
 from ansible_collections.scap.images.plugins.module_utils.discovery.difference import Before, difference
@@ -56,6 +58,27 @@ def test_one_image_a_digest_and_platform():
     assert (one.size, one.labels) == (5, {"k": "v"})
     assert len(merged(image(), image(platform="linux/arm64"))) == 2
     assert [found.platform for found in merged(image(platform="linux/arm64/v8"), image(platform=""))] == ["linux/arm64"]
+
+
+NAMES = st.sampled_from(["", "b", "docker://a/b:1", "docker://c.example.org/b:2", f"docker://c.example.org/b@{D1}"])
+TEXTS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3)
+PLACES = st.builds(Workload, *(st.sampled_from(["a", "b"]) for _field in range(4)), st.booleans())
+IMAGES = st.builds(
+    Image,
+    NAMES,
+    st.just(D1),
+    st.sampled_from(["", "linux/arm64", "linux/arm64/v8"]),
+    st.lists(NAMES, max_size=3),
+    st.lists(st.sampled_from([D1, D2, D3]), max_size=2),
+    TEXTS,
+    st.lists(PLACES, max_size=4),
+    *(TEXTS, TEXTS, TEXTS),
+)
+
+
+@hypothesis.given(IMAGES)
+def test_an_image_of_which_one_source_spoke_is_as_if_two_had_said_the_same(one):
+    assert merged(one) == merged(one, one)
 
 
 def test_an_index_digest_joins_the_manifests_of_its_platform():
