@@ -19,7 +19,7 @@ from .model import ScapError
 MAX_JSON = 256 * 1024 * 1024
 """Bytes of one JSON file after decompression; a larger one is refused."""
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 
 
 @contextlib.contextmanager

@@ -18,16 +18,11 @@ from .durations import seconds
 INFRASTRUCTURE = ("kube-system", "kube-public", "kube-node-lease", "openshift", "openshift-*")
 """Namespaces of the cluster itself: an image that is in no other is infrastructure."""
 
-PAYLOAD = (
-    "quay.io/openshift-release-dev/*",
-    "*/ocp-release*",
-    "*/ocp-v4.0-art-dev*",
-    "registry.ci.openshift.org/*",
-)
-"""Repositories of OpenShift's own release payload."""
+PAYLOAD = ("quay.io/openshift-release-dev/", "registry.ci.openshift.org/")
+PAYLOAD_PARTS = ("/ocp-release", "/ocp-v4.0-art-dev")
+"""Repositories of OpenShift's own release payload: how they begin, and what their copies have in their names."""
 
 _INFRASTRUCTURE = re.compile("|".join(map(fnmatch.translate, INFRASTRUCTURE)))
-_PAYLOAD = re.compile("|".join(map(fnmatch.translate, PAYLOAD)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Selector:
                 if any(pattern in known or _any(names, [pattern]) for pattern in patterns):
                     return f"excluded: {reason}"
         if not selection.infrastructure:
-            if any(map(_PAYLOAD.match, names)):
+            if any(map(_is_payload, names)):
                 return "excluded: OpenShift's release payload (set infrastructure to include it)"
             spaces = image.namespaces
             if spaces and all(map(_INFRASTRUCTURE.match, spaces)):
@@ -105,6 +100,10 @@ def split(images: t.Iterable[Image], selector: Selector, excluded: list[Skipped]
             excluded.append(Skipped(image.reference, reason, ", ".join(image.sources)))
         else:
             yield image
+
+
+def _is_payload(name: str) -> bool:
+    return name.startswith(PAYLOAD) or any(part in name for part in PAYLOAD_PARTS)
 
 
 def _means(name: str) -> list[str]:
