@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -122,15 +123,18 @@ def judge_again(run: Again) -> Summary:
             summary.due += due
             summary.evaluated += not due
 
-    count = run.parallelism or len(os.sched_getaffinity(0))
+    processors = sorted(os.sched_getaffinity(0))
+    count = run.parallelism or len(processors)
     with tempfile.TemporaryDirectory(prefix="scap-again-") as scratch:
         write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build())
         groups = _alike(works)
         shares = [groups[number::count] for number in range(count)]
         problems: list[BaseException] = []
         threads = [
-            threading.Thread(target=_guarded, args=(run, share, os.path.join(scratch, str(number)), end, problems))
-            for number, share in enumerate(shares)
+            threading.Thread(
+                target=_guarded, args=(run, share, processor, os.path.join(scratch, str(number)), end, problems)
+            )
+            for number, (share, processor) in enumerate(zip(shares, itertools.cycle(processors)))
             if share
         ]
         for thread in threads:
@@ -157,16 +161,21 @@ _End = t.Callable[[_Work, J, t.List[Results]], None]
 
 
 def _guarded(
-    run: Again, share: t.Sequence[list[_Work]], scratch: str, end: _End, problems: list[BaseException]
+    run: Again,
+    share: t.Sequence[list[_Work]],
+    processor: int,
+    scratch: str,
+    end: _End,
+    problems: list[BaseException],
 ) -> None:
     try:
-        _evaluate(run, share, scratch, end)
+        _evaluate(run, share, processor, scratch, end)
     except BaseException as error:
         problems.append(error)
 
 
-def _evaluate(run: Again, share: t.Sequence[list[_Work]], scratch: str, end: _End) -> None:
-    """One process for this share of the images, which evaluates one of each group."""
+def _evaluate(run: Again, share: t.Sequence[list[_Work]], processor: int, scratch: str, end: _End) -> None:
+    """One process for this share of the images, which evaluates one of each group on a processor of its own."""
     os.mkdir(scratch, mode=0o700)
     base = os.path.join(run.dir, "evidence")
     groups = [
@@ -178,6 +187,7 @@ def _evaluate(run: Again, share: t.Sequence[list[_Work]], scratch: str, end: _En
         "cache": os.path.join(run.dir, "content"),
         "timeout": run.timeout,
         "tools": run.tools,
+        "processor": processor,
         "images": [
             {
                 "evidence": work.path,

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Feeds evaluated on what evidences kept, without their images: one process, many images, an answer a line.
 
-`main` reads a file with `oval` (paths), `cache`, `timeout`, `tools` and `images`: a list of `evidence` (its folder),
+`main` reads a file with `oval` (paths), `cache`, `timeout`, `tools`, `processor` (the only one to use: the threads of
+oscap hand everything from one to the next) and `images`: a list of `evidence` (its folder),
 `files` (sha256 of its files by name), `packages` (their number), `platform`, `staging` (folder for what comes out).
 Each line of standard output belongs to the next image: `{"staging", "checks", "contents", "oscap"}`, or `{"code",
 "message"}` where that image cannot be judged so.
@@ -61,6 +62,7 @@ def main(argv: t.Sequence[str]) -> int:
     """`argv`: the path of the request, and of a scratch folder."""
     request = read_json(argv[0])
     os.umask(0o077)
+    os.sched_setaffinity(0, {field(request, "processor", int)})
     paths, cache = strings(request, "oval"), field(request, "cache", str)
     infos = [content_info(path, cache) for path in paths]
     indexes = [_index(path, info.sha256, cache) for path, info in zip(paths, infos)]

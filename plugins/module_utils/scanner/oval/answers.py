@@ -16,7 +16,10 @@ from ..questions import Answers
 
 RESULTS = "http://oval.mitre.org/XMLSchema/oval-results-5"
 SYSTEM = "http://oval.mitre.org/XMLSchema/oval-system-characteristics-5"
-_DOCUMENT = re.compile(rb"<((?:[\w.-]+:)?oval_definitions)[\s>]")
+_DOCUMENT = re.compile(rb"<((?:[\w.-]+:)?oval_definitions)(?:\s[^>]*)?>")
+_ANSWERS = re.compile(rb"<((?:[\w.-]+:)?definitions)(?:\s[^>]*|/)?>")
+_ANSWER = re.compile(rb"<(?:[\w.-]+:)?definition\s([^>]*)")
+_ATTRIBUTE = re.compile(rb'(\w+)="([^"]*)"')
 
 
 @dataclasses.dataclass
@@ -36,7 +39,7 @@ class Said:
 
 
 def read_said(path: str, roll_objects: t.Collection[str], families: t.Collection[str]) -> Said:
-    """Read a results file in one pass; `roll_objects`: ids of the roll call's objects, `families`: of their items.
+    """Read a results file; `roll_objects`: ids of the roll call's objects, `families`: of their items.
 
     Raises ScapError results_malformed.
     """
@@ -48,12 +51,13 @@ def read_said(path: str, roll_objects: t.Collection[str], families: t.Collection
         raise ScapError("results_malformed", f"oscap's answers to a compiled feed cannot be read: {error}") from error
 
 
-def _embedded(data: mmap.mmap) -> tuple[int, int]:
-    """Where the document that oscap was given stands in its results, which nobody needs to read again. In what oscap
-    writes a `<` is never part of a text."""
-    start = _DOCUMENT.search(data)
+def _section(data: mmap.mmap, tag: re.Pattern[bytes], after: int, what: str) -> tuple[int, int]:
+    """The first element that begins with `tag`: in what oscap writes a `<` is never part of a text."""
+    start = tag.search(data, after)
     if start is None:
-        raise ScapError("results_malformed", "oscap's answers to a compiled feed lack the feed")
+        raise ScapError("results_malformed", f"oscap's answers to a compiled feed lack {what}")
+    if data[start.end() - 2 : start.end()] == b"/>":
+        return start.span()
     end = b"</" + start[1] + b">"
     place = data.find(end, start.end())
     if place < 0:
@@ -66,33 +70,30 @@ class _Reader:
         self._said = Said()
         self._roll = roll_objects
         self._families = families
-        self._data: t.Any = b""
-        self._depth = 0
         self._in_roll = False
         self._wanted: list[str] = []
         self._item: dict[str, str] | None = None
         self._items: dict[str, tuple[str, dict[str, str]]] = {}
         self._text: list[str] = []
-        self._cut = 0
-        """Bytes before the parser's place that it was not given."""
         self._parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
 
     def read(self, stream: t.BinaryIO, data: mmap.mmap) -> Said:
-        self._data = data
         parser = self._parser
         parser.buffer_text = True
         parser.SetParamEntityParsing(xml.parsers.expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
         said = self._said
-        first, last = said.content = _embedded(data)
-        parser.Parse(data[:first])
-        self._cut = last - first
-        stream.seek(last)
+        content = said.content = _section(data, _DOCUMENT, 0, "the feed")
+        answers = said.answers = _section(data, _ANSWERS, content[1], "the definitions")
+        said.system = data[answers[0] : data.find(b">", answers[0]) + 1]
+        for found in _ANSWER.finditer(data[answers[0] : answers[1]]):
+            of = dict(_ATTRIBUTE.findall(found[1]))
+            said.definitions[of.get(b"definition_id", b"").decode()] = of.get(b"result", b"").decode()
+        parser.Parse(data[: content[0]])
+        parser.Parse(data[content[1] : answers[0]])
+        stream.seek(answers[1])
         parser.ParseFile(stream)
-        if min(*said.content, *said.answers) < 0:
-            raise ScapError("results_malformed", "oscap's answers to a compiled feed lack a section")
         said.roll.items = [self._items[known] for known in self._wanted if known in self._items]
         return said
 
@@ -100,17 +101,10 @@ class _Reader:
         raise ScapError("results_malformed", "the results have a document type declaration")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
         space, _unused, local = name.rpartition(" ")
         if space == RESULTS:
-            if local == "definition":
-                self._said.definitions[attributes.get("definition_id", "")] = attributes.get("result", "")
-            elif local == "test":
+            if local == "test":
                 self._said.tests[attributes.get("test_id", "")] = attributes.get("result", "")
-            elif local == "definitions" and self._depth == 4:
-                start = self._place()
-                self._said.answers = (start, -1)
-                self._said.system = self._data[start : self._data.find(b">", start) + 1]
         elif local == "object" and space == SYSTEM:
             self._in_roll = attributes.get("id", "") in self._roll
         elif local == "reference" and self._in_roll:
@@ -119,28 +113,17 @@ class _Reader:
             if attributes.get("status", "exists") == "exists":
                 self._item = {}
                 self._items[attributes.get("id", "")] = local[:-5], self._item
+                self._parser.EndElementHandler = self._end
         elif self._item is not None:
             self._text.clear()
             self._parser.CharacterDataHandler = self._text.append
 
     def _end(self, name: str) -> None:
-        self._depth -= 1
+        """Of an item or something in it."""
         local = name.rpartition(" ")[2]
-        if local == "definitions" and self._depth == 3:
-            self._said.answers = (self._said.answers[0], self._after())
-        elif local == "object":
-            self._in_roll = False
-        elif self._item is not None:
-            if local.endswith("_item"):
-                self._item = None
-            else:
-                self._item[local] = "".join(self._text)
-            self._parser.CharacterDataHandler = None
-
-    def _place(self) -> int:
-        return self._parser.CurrentByteIndex + self._cut
-
-    def _after(self) -> int:
-        """The offset behind the element that ends here (expat: an empty one has its end here)."""
-        here = self._place()
-        return int(self._data.find(b">", here)) + 1 if self._data[here : here + 2] == b"</" else here
+        if local.endswith("_item") or self._item is None:
+            self._item = None
+            self._parser.EndElementHandler = None
+        else:
+            self._item[local] = "".join(self._text)
+        self._parser.CharacterDataHandler = None

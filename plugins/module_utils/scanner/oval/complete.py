@@ -94,7 +94,7 @@ class Answerer:
                 out.write(data[last:start])
                 out.write(self._said.system.replace(b"/>", b">") + b"\n")
                 for number, (known, version) in self.ids.items():
-                    out.write(self._result(number, known, version).encode())
+                    out.write(self._result(number, known, version))
                 out.write(closing(self._said.system))
                 out.write(data[stop:])
 
@@ -111,16 +111,16 @@ class Answerer:
         parts += [source.container(kind, slices) for kind in PARTS]
         return b"\n".join([*parts, source.closing_root()])
 
-    def _result(self, number: int, known: str, version: str) -> str:
+    def _result(self, number: int, known: str, version: str) -> bytes:
         answer = self.answers[number]
-        head = f'<{self._prefixed}definition {_identity(known, version)} result="{answer}"'
         tree = self._feed.tree(number) if answer == "true" else None
         if tree is None:
-            return f"{head}/>\n"
+            return _plain_result(self._prefixed, known, version, answer)
         value, text = self._criteria(tree, self._feed.index.tests(set(_tests(tree))))
         if value != answer:
             raise _differs(f"the criteria of {known} come to {value}, its remainder to {answer}")
-        return f"{head}>{text}</{self._prefixed}definition>\n"
+        head = _head(self._prefixed, known, version, answer)
+        return f"{head}>{text}</{self._prefixed}definition>\n".encode()
 
     def _criteria(self, tree: Tree, tests: t.Mapping[int, Part]) -> tuple[str, str]:
         """(result, XML) of a criteria tree."""
@@ -150,9 +150,14 @@ class Answerer:
         return value, f'<{prefix}{what} {name}{flag} version="1" result="{value}"/>'
 
 
+def _head(prefix: str, known: str, version: str, answer: str) -> str:
+    return f'<{prefix}definition definition_id={_quote(known)} version={_quote(version)} result="{answer}"'
+
+
 @functools.lru_cache(maxsize=1 << 16)
-def _identity(known: str, version: str) -> str:
-    return f"definition_id={_quote(known)} version={_quote(version)}"
+def _plain_result(prefix: str, known: str, version: str, answer: str) -> bytes:
+    """The result of a definition without its criteria: the same for image after image."""
+    return f"{_head(prefix, known, version, answer)}/>\n".encode()
 
 
 def _tests(tree: Tree) -> t.Iterator[int]:

@@ -11,7 +11,6 @@ number, `-n - 1 & 1` negate.
 
 from __future__ import annotations
 
-import collections
 import typing as t
 
 FALSE, TRUE, UNDECIDABLE = 0, 1, 2
@@ -37,21 +36,20 @@ def negated(value: str) -> str:
     return _OPPOSITE.get(value, value)
 
 
-def combine(operator: str, values: t.Iterable[str]) -> str:
+def combine(operator: str, values: t.Sequence[str]) -> str:
     """What oscap makes of the results of a criteria's children."""
-    counts = collections.Counter(values)
-    trues = counts["true"]
-    if operator == "AND" and counts["false"]:
+    trues = values.count("true")
+    if operator == "AND" and "false" in values:
         return "false"
     if operator == "OR" and trues:
         return "true"
     if operator == "ONE" and trues > 1:
         return "false"
     for value in _WORST:
-        if counts[value]:
+        if value in values:
             return value
-    if not trues and not counts["false"]:
-        return "not applicable" if counts["not applicable"] else "not evaluated"
+    if not trues and "false" not in values:
+        return "not applicable" if "not applicable" in values else "not evaluated"
     if operator == "AND":
         return "true" if trues else "not applicable"
     if operator == "OR":
@@ -88,15 +86,22 @@ class Residuals:
     def of_tree(self, tree: Tree, live: t.Collection[int], definitions: t.Callable[[int], int]) -> int:
         """The node of a criteria tree; `live`: tests one of whose packages is installed, `definitions`: the node of
         an extended definition."""
-        if isinstance(tree, list):
-            operator, negate, children = tree
-            number = self.join(operator, [self.of_tree(child, live, definitions) for child in children])
-        elif tree < 0:
-            number, negate = definitions(-tree - 1 >> 1), -tree - 1 & 1
-        elif tree & 3 != UNDECIDABLE and tree >> 3 not in live:
-            return int(tree & 1 ^ tree >> 2 & 1)
-        else:
-            number, negate = self.intern(("test", (tree >> 3,))), tree >> 2 & 1
+        operator, negate, children = tree if isinstance(tree, list) else ("AND", False, [tree])
+        nodes: list[int] = []
+        for child in children:
+            if isinstance(child, list):
+                nodes.append(self.of_tree(child, live, definitions))
+            elif child < 0:
+                node = definitions(-child - 1 >> 1)
+                nodes.append(self.negate(node) if -child - 1 & 1 else node)
+            elif child & 3 != UNDECIDABLE and child >> 3 not in live:
+                nodes.append((child ^ child >> 2) & 1)
+            else:
+                node = self.intern(("test", (child >> 3,)))
+                nodes.append(self.negate(node) if child & 4 else node)
+            if operator == "AND" and nodes[-1] == FALSE:
+                break
+        number = self.join(operator, nodes)
         return self.negate(number) if negate else number
 
     def join(self, operator: str, children: t.Sequence[int]) -> int:
