@@ -75,7 +75,7 @@ def run(
             cwd=cwd,
             start_new_session=True,
             pass_fds=pass_fds,
-            preexec_fn=functools.partial(_limit, limits) if limits else None,  # noqa: PLW1509
+            preexec_fn=functools.partial(limit, limits) if limits and not _is_limited(limits) else None,  # noqa: PLW1509
         )
     except (FileNotFoundError, PermissionError) as error:
         raise ScapError("program_missing", f"{argv[0]} cannot be started: {error.strerror}; install it") from error
@@ -108,11 +108,16 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
                 stream.close()
 
 
-def _limit(limits: t.Mapping[int, int]) -> None:
+def limit(limits: t.Mapping[int, int]) -> None:
+    """Let this process and what it starts use no more; where that is done, `run` need not do it for each program."""
     for kind, amount in limits.items():
         hard = resource.getrlimit(kind)[1]
         allowed = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
         resource.setrlimit(kind, (allowed, allowed))
+
+
+def _is_limited(limits: t.Mapping[int, int]) -> bool:
+    return all(0 <= resource.getrlimit(kind)[0] <= amount for kind, amount in limits.items())
 
 
 def _collect(

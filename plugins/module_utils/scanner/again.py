@@ -23,7 +23,8 @@ import typing as t
 
 from ..files import read_json, sha256_file, write_json
 from ..model import Check, Content, J, Package, RecordError, ScapError, field, strings, to_json
-from .confine import Sandbox, oscap_version, prepare_home
+from ..process import limit
+from .confine import Sandbox, limits, oscap_version, prepare_home
 from .content import Selected, check_content
 from .contentinfo import ContentInfo, content_info
 from .detect import read_os
@@ -63,6 +64,7 @@ def main(argv: t.Sequence[str]) -> int:
     request = read_json(argv[0])
     os.umask(0o077)
     os.sched_setaffinity(0, {field(request, "processor", int)})
+    limit(limits())
     paths, cache = strings(request, "oval"), field(request, "cache", str)
     infos = [content_info(path, cache) for path in paths]
     indexes = [_index(path, info.sha256, cache) for path, info in zip(paths, infos)]

@@ -26,6 +26,7 @@ HOME = "/scap/home"
 
 MIN_MEMORY = 2 * 1024 * 1024 * 1024
 """Below about 1 GiB of address space oscap ends with a segmentation fault on a large OVAL file."""
+MEMORY = 6 * 1024 * 1024 * 1024
 MAX_OUTPUT = 2 * 1024 * 1024 * 1024
 """Bytes of one file that a confined program may write."""
 
@@ -55,7 +56,7 @@ class Sandbox:
     """Folder with the configuration of librpm and libapt, made by `prepare_home`."""
     tools: str = "/"
     """The root whose /usr holds oscap and its libraries."""
-    memory: int = 6 * 1024 * 1024 * 1024
+    memory: int = MEMORY
     """Address space of one program, bytes."""
     variables: t.Sequence[str] = ()
     """The image's own environment, NAME=VALUE, for the environmentvariable58 probe (as oscap-podman does)."""
@@ -96,19 +97,14 @@ class Sandbox:
         if probe:
             environment["OSCAP_PROBE_ROOT"] = self.path(ROOT)
             environment["OSCAP_CONTAINER_VARS"] = "\n".join(self.variables)
-        limits = {
-            resource.RLIMIT_AS: max(self.memory, MIN_MEMORY),
-            resource.RLIMIT_FSIZE: MAX_OUTPUT,
-            resource.RLIMIT_CORE: 0,
-        }
         if self.bare:
-            return run(argv, timeout=timeout, stdin=stdin, env=environment, cwd=self.out, limits=limits)
+            return run(argv, timeout=timeout, stdin=stdin, env=environment, cwd=self.out, limits=limits(self.memory))
         return run(
             [*self._bwrap(environment, readable), *argv],
             timeout=timeout,
             stdin=stdin,
             env={"PATH": "/usr/bin:/bin"},
-            limits=limits,
+            limits=limits(self.memory),
         )
 
     def _bwrap(self, environment: t.Mapping[str, str], readable: t.Sequence[str]) -> list[str]:
@@ -132,6 +128,15 @@ class Sandbox:
         for name, value in environment.items():
             argv += ["--setenv", name, value]
         return argv
+
+
+def limits(memory: int = MEMORY) -> dict[int, int]:
+    """What a confined program may use, as process.run takes it."""
+    return {
+        resource.RLIMIT_AS: max(memory, MIN_MEMORY),
+        resource.RLIMIT_FSIZE: MAX_OUTPUT,
+        resource.RLIMIT_CORE: 0,
+    }
 
 
 def prepare_home(folder: str, architecture: str) -> None:

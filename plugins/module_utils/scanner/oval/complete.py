@@ -31,7 +31,8 @@ _quote = xml.sax.saxutils.quoteattr
 class Answerer:
     """The answers of all definitions of a feed for one image."""
 
-    def __init__(self, feed: Feed, groups: t.Sequence[Remainder], said: Said) -> None:
+    def __init__(self, feed: Feed, groups: t.Sequence[Remainder], tests: t.Collection[int], said: Said) -> None:
+        """`tests`: numbers of those that the groups come down to."""
         self._feed = feed
         self._said = said
         self._tests: dict[int, str] = {}
@@ -41,14 +42,13 @@ class Answerer:
         self.answers: dict[int, str] = {}
         """Number of a definition to its result."""
         self.ids = feed.index.ids
-        self._load_tests(groups)
+        self._load_tests(tests)
         for group in groups:
             self._answer(group)
         if len(self.answers) != len(self.ids):
             raise _differs(f"{len(self.answers)} of {len(self.ids)} definitions have an answer")
 
-    def _load_tests(self, groups: t.Sequence[Remainder]) -> None:
-        numbers = {number for group in groups for kind, number in self._feed.leaves(group.node) if kind == "test"}
+    def _load_tests(self, numbers: t.Collection[int]) -> None:
         tests = self._feed.index.tests(numbers)
         for number in numbers:
             known = tests[number].id

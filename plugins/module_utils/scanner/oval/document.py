@@ -135,6 +135,8 @@ class Document:
     data: bytes
     needs: t.Collection[str]
     """What its tests read of the image, as needs.need_of says."""
+    tests: t.Collection[int]
+    """Numbers of the feed's tests in it."""
 
 
 def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], roll: t.Sequence[Question]) -> Document:
@@ -161,7 +163,7 @@ def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], ro
             b"",
         ]
     )
-    return Document(data, slices.needs)
+    return Document(data, slices.needs, tests)
 
 
 class _Definitions:

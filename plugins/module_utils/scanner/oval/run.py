@@ -92,7 +92,7 @@ def evaluate_compiled(
     for number, question in enumerate(CONSTANTS, 1):
         if said.tests.get(f"{OURS}tst:{number}") != question.title:
             raise ScapError("content_uncompiled", f"{path}: oscap does not take {question.title} for what it is")
-    answerer = Answerer(feed, groups, said)
+    answerer = Answerer(feed, groups, document.tests, said)
     answerer.write(source, results, results)
     digest = hashlib.sha256(document.data).hexdigest()
     if note:
