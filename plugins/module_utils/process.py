@@ -18,6 +18,8 @@ import typing as t
 
 from .model import ScapError
 
+GRACE_SECONDS = 5.0
+"""What a program that is to end may take to end others."""
 _WATCH_SECONDS = 0.2
 
 
@@ -98,14 +100,26 @@ def run(
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a program that `run` or a caller started in a session of its own, with all its children."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End a program that `run` or a caller started in a session of its own, with all its children.
+
+    It is asked first, so that it can end what it started in sessions of their own, and killed where it goes on.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        if number == signal.SIGTERM and process.returncode is None:
+            _await_end(process.pid, time.monotonic() + GRACE_SECONDS)
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def _await_end(pid: int, deadline: float) -> None:
+    """Wait for a child's end, and leave it as it is: its number stays its own while its group is ended."""
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def limit(limits: t.Mapping[int, int]) -> None:
@@ -117,7 +131,7 @@ def limit(limits: t.Mapping[int, int]) -> None:
 
 
 def _is_limited(limits: t.Mapping[int, int]) -> bool:
-    return all(0 <= resource.getrlimit(kind)[0] <= amount for kind, amount in limits.items())
+    return all(0 <= resource.getrlimit(kind)[1] <= amount for kind, amount in limits.items())
 
 
 def _collect(

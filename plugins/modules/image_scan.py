@@ -333,6 +333,7 @@ from ..module_utils.kube import auth
 from ..module_utils.kube.client import connect
 from ..module_utils.model import Image, J, RecordError, ScapError
 from ..module_utils.progress import interrupted
+from ..module_utils.reader import end_with_reader
 from ..module_utils.scan.engine import Scanned, scan, to_images
 from ..module_utils.scan.interface import Executor, Settings
 from ..module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
@@ -390,6 +391,7 @@ def main() -> None:
     )
     try:
         module.no_log_values.update(auth.secrets(module.params))
+        end_with_reader()
         answer = run(module.params, module.check_mode)
         distrust = None if module.check_mode else distrusted(os.path.abspath(module.params["dir"]))
         if distrust is not None:

@@ -191,6 +191,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.content.feeds import OPTIONS, Contents, Terms
 from ..module_utils.model import J, RecordError, ScapError
 from ..module_utils.policy.run import Judged, compare, judge_file, judge_folder, load_grounds
+from ..module_utils.reader import end_with_reader
 from ..module_utils.scan.again import Again, judge_again
 
 MAX_INLINE = 100
@@ -214,6 +215,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
+        end_with_reader()
         answer = run(module.params, module.check_mode)
         for warning in answer.pop("content_warnings", []):
             module.warn(warning)

@@ -130,17 +130,24 @@ def judge_again(run: Again) -> Summary:
         groups = _alike(works)
         shares = [groups[number::count] for number in range(count)]
         problems: list[BaseException] = []
+        processes: list[subprocess.Popen[bytes]] = []
         threads = [
             threading.Thread(
-                target=_guarded, args=(run, share, processor, os.path.join(scratch, str(number)), end, problems)
+                target=_guarded,
+                args=(run, share, processor, os.path.join(scratch, str(number)), end, processes, problems),
             )
             for number, (share, processor) in enumerate(zip(shares, itertools.cycle(processors)))
             if share
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            for process in processes:
+                process.terminate()
+            raise
     if problems:
         raise problems[0]
     return summary
@@ -166,15 +173,23 @@ def _guarded(
     processor: int,
     scratch: str,
     end: _End,
+    processes: list[subprocess.Popen[bytes]],
     problems: list[BaseException],
 ) -> None:
     try:
-        _evaluate(run, share, processor, scratch, end)
+        _evaluate(run, share, processor, scratch, end, processes)
     except BaseException as error:
         problems.append(error)
 
 
-def _evaluate(run: Again, share: t.Sequence[list[_Work]], processor: int, scratch: str, end: _End) -> None:
+def _evaluate(
+    run: Again,
+    share: t.Sequence[list[_Work]],
+    processor: int,
+    scratch: str,
+    end: _End,
+    processes: list[subprocess.Popen[bytes]],
+) -> None:
     """One process for this share of the images, which evaluates one of each group on a processor of its own."""
     os.mkdir(scratch, mode=0o700)
     base = os.path.join(run.dir, "evidence")
@@ -208,6 +223,7 @@ def _evaluate(run: Again, share: t.Sequence[list[_Work]], processor: int, scratc
             open(os.path.join(scratch, "stderr"), "w+b") as errors,
             subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as process,
         ):
+            processes.append(process)
             for first, *others in groups:
                 line = process.stdout.readline() if process.stdout is not None else b""
                 try:

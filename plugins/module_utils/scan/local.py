@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import typing as t
 
 from ..files import write_json, write_whole
@@ -54,19 +55,34 @@ class LocalExecutor(Executor):
             program = os.path.join(scratch, "scanner.pyz")
             write_whole(program, zipapp.build())
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(_window(settings)))
-            waiting = [pool.submit(self._one, image, settings, program, scratch, prefix) for image in images]
+            stopped = threading.Event()
+            waiting = [pool.submit(self._one, image, settings, program, scratch, prefix, stopped) for image in images]
             try:
                 for future in concurrent.futures.as_completed(waiting):
                     yield future.result()
             finally:
+                stopped.set()
                 for future in waiting:
                     future.cancel()
 
     def archive(self, path: str) -> str:
         return path
 
-    def _one(self, image: Image, settings: Settings, program: str, scratch: str, prefix: list[str]) -> Outcome:
+    def _one(
+        self,
+        image: Image,
+        settings: Settings,
+        program: str,
+        scratch: str,
+        prefix: list[str],
+        stopped: threading.Event,
+    ) -> Outcome:
         options = self._options
+
+        def watch() -> None:
+            if stopped.is_set():
+                raise ScapError("interrupted", f"{image.reference}: the run was interrupted")
+
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             request: J = {
                 **settings.request(image),
@@ -81,7 +97,7 @@ class LocalExecutor(Executor):
             write_json(path, request, durable=False)
             argv = [*prefix, options.python, "-I", "-S", program, path, folder]
             try:
-                return _outcome(image, run(argv, timeout=4 * settings.timeout + 600))
+                return _outcome(image, run(argv, timeout=4 * settings.timeout + 600, watch=watch))
             except ScapError as error:
                 return Outcome(image, problem=error.message, code=error.code)
 

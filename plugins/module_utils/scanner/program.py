@@ -16,6 +16,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -323,7 +324,9 @@ def scan(request: Request, work: str) -> dict[str, str]:
 
 
 def main(argv: t.Sequence[str]) -> int:
-    """`argv`: the path of the request, and of a scratch folder that is emptied in the end."""
+    """`argv`: the path of the request, and of a scratch folder that is emptied in the end. SIGTERM ends the programs
+    that it runs too."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     request = Request.from_json(read_json(argv[0]))
     os.umask(0o077)
     if not request.confined:

@@ -47,3 +47,29 @@ def test_limits_hold() -> None:
 def test_a_missing_program_is_a_clear_error() -> None:
     with pytest.raises(ScapError, match="install it"):
         process.run(["no-such-program-here"], timeout=1, env=dict(os.environ))
+
+
+def test_a_program_that_is_to_end_may_end_what_it_started_in_a_session_of_its_own(tmp_path: pathlib.Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "signal.signal(signal.SIGTERM, lambda *_given: (child.kill(), child.wait(), os._exit(0)))\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "while True: signal.pause()\n"
+    )
+
+    def watch() -> None:
+        if note.exists() and note.read_text():
+            raise ScapError("interrupted", "enough")
+
+    with pytest.raises(ScapError, match="enough"):
+        process.run([sys.executable, "-c", code], timeout=60, watch=watch)
+    assert not pathlib.Path(f"/proc/{note.read_text()}").exists()
+
+
+def test_a_program_that_does_not_end_when_asked_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    done = process.run(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], timeout=1)
+    assert done.timed_out
+    assert done.returncode == -9

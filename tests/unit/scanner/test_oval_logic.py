@@ -14,7 +14,8 @@ import typing as t
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import sha256_file
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
-from ansible_collections.scap.images.plugins.module_utils.scanner.oval import index, logic
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval import index, logic, residual
+from ansible_collections.scap.images.plugins.module_utils.scanner.oval.document import open_source, write_document
 from ansible_collections.scap.images.plugins.module_utils.scanner.oval.residual import Feed, Index
 
 from tests.support import random_oval
@@ -168,6 +169,29 @@ def test_an_image_has_to_do_with_what_names_its_packages(tmp_path: pathlib.Path)
         names = {number: set(wanted) for number, wanted in opened.names.items()}
         assert feed.affected == {number for number, wanted in names.items() if wanted & set(random_oval.INSTALLED)}
         assert sum(len(group.members) for group in feed.remainders()) == nothing == len(names)
+
+
+def test_what_is_left_for_an_image_does_not_depend_on_those_before(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick = random.Random(7)
+    images = [pick.sample(random_oval.INSTALLED, pick.randint(0, len(random_oval.INSTALLED))) for _image in range(12)]
+    for seed in range(20):
+        path = tmp_path / f"feed{seed}.xml"
+        path.write_bytes(random_oval.Document(seed, "rpm").bytes())
+        place = index.make_index(str(path), sha256_file(str(path)), str(tmp_path))
+
+        def documents(names: t.Sequence[t.Sequence[str]], path: str = str(path), place: str = place) -> list[bytes]:
+            with contextlib.closing(Index(place)) as opened:
+                feeds = (Feed(opened, some) for some in names)
+                return [write_document(feed, open_source(opened, path), feed.remainders(), []).data for feed in feeds]
+
+        alone = [documents([names])[0] for names in images]
+        assert documents(images) == alone
+        assert documents(images[::-1]) == alone[::-1]
+        monkeypatch.setattr(residual, "MAX_REMEMBERED", 30)
+        assert documents(images) == alone
+        monkeypatch.undo()
 
 
 def test_a_damaged_index_is_not_used(tmp_path: pathlib.Path) -> None:

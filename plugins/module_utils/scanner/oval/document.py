@@ -144,7 +144,7 @@ def write_document(feed: Feed, source: Source, groups: t.Sequence[Remainder], ro
     tests: set[int] = set()
     opaque: set[int] = set()
     for group in groups:
-        for kind, number in feed.leaves(group.node):
+        for kind, number in feed.residuals.leaves(group.node):
             (tests if kind == "test" else opaque).add(number)
     slices = reach(feed.index, tests)
     ours = sections([*CONSTANTS, *roll])
@@ -182,12 +182,31 @@ class _Definitions:
         written = set()
         for group in self._groups:
             number = group.members[0]
-            kind, members = self._feed.residuals.nodes[group.node]
             written.add(number)
-            criteria = "" if (kind, members) == ("definition", (number,)) else self._criteria(group.node)
-            parts.append(self._definition(number, criteria))
+            parts.append(self._remainder(number, group.node))
         parts += [self._definition(number, "") for number in sorted(self._opaque - written) if number in self._ids]
         return "".join(parts)
+
+    def _remainder(self, number: int, node: int) -> str:
+        """The definition that stands for a group."""
+        index = self._feed.index
+        known = index.texts.get((number, node))
+        if known is None:
+            before = self._elements
+            opaque = self._feed.residuals.nodes[node] == ("definition", (number,))
+            text = self._definition(number, "" if opaque else self._criteria(node))
+            index.texts[number, node] = text, self._elements - before
+            index.criteria += self._elements - before
+        else:
+            text, elements = known
+            self._count(elements)
+        return text
+
+    def _count(self, elements: int) -> None:
+        self._elements += elements
+        if self._elements > MAX_ELEMENTS:
+            path = self._feed.index.path
+            raise ScapError("content_uncompiled", f"{path}: more than {MAX_ELEMENTS} criteria are left")
 
     def _definition(self, number: int, criteria: str) -> str:
         known, version = self._ids[number]
@@ -201,10 +220,7 @@ class _Definitions:
         return inner if inner.startswith("<criteria ") else f'<criteria operator="AND">{inner}</criteria>'
 
     def _element(self, node: int, negate: str) -> str:
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS:
-            path = self._feed.index.path
-            raise ScapError("content_uncompiled", f"{path}: more than {MAX_ELEMENTS} criteria are left")
+        self._count(1)
         if node <= TRUE:
             return f'<criterion test_ref="{OURS}tst:{node + 1}"{negate}/>'
         kind, members = self._feed.residuals.nodes[node]

@@ -21,6 +21,8 @@ Node = t.Tuple[str, t.Tuple[t.Any, ...]]
 """(kind, members): AND, OR, ONE, XOR and NOT with numbers of nodes; `test` and `definition` with their number."""
 
 _OPPOSITE = {"true": "false", "false": "true"}
+_FEW = 100
+"""Leaves of a node that are worth to be remembered."""
 _WORST = ("error", "unknown", "not evaluated")
 
 
@@ -69,19 +71,46 @@ class Residuals:
     def __init__(self) -> None:
         self.nodes: list[Node] = [("false", ()), ("true", ())]
         self._numbers: dict[Node, int] = {}
+        self._orders: list[t.Any] = list(self.nodes)
+        """What each node is sorted by: the same whatever was interned before."""
+        self._leaves: dict[int, t.Collection[tuple[str, int]]] = {}
 
     def intern(self, node: Node) -> int:
         number = self._numbers.get(node)
         if number is None:
             number = self._numbers[node] = len(self.nodes)
             self.nodes.append(node)
+            kind, members = node
+            leaf = kind in ("test", "definition")
+            self._orders.append(node if leaf else (kind, tuple(self._orders[member] for member in members)))
         return number
+
+    def _sorted(self, members: t.Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted(members, key=self._orders.__getitem__))
 
     def negate(self, number: int) -> int:
         if number <= 1:
             return 1 - number
         kind, members = self.nodes[number]
         return int(members[0]) if kind == "NOT" else self.intern(("NOT", (number,)))
+
+    def leaves(self, number: int) -> t.Collection[tuple[str, int]]:
+        """(`test` or `definition`, number) that a node reaches."""
+        known = self._leaves.get(number)
+        if known is not None:
+            return known
+        waiting, seen, found = [number], {number}, []
+        while waiting:
+            kind, members = self.nodes[waiting.pop()]
+            if kind in ("test", "definition"):
+                found.append((kind, members[0]))
+            else:
+                fresh = [member for member in members if member > TRUE and member not in seen]
+                seen.update(fresh)
+                waiting += fresh
+        if len(found) <= _FEW:
+            self._leaves[number] = found
+        return found
 
     def of_tree(self, tree: Tree, live: t.Collection[int], definitions: t.Callable[[int], int]) -> int:
         """The node of a criteria tree; `live`: tests one of whose packages is installed, `definitions`: the node of
@@ -120,7 +149,7 @@ class Residuals:
             members.append(TRUE)
         elif len(members) < len(children):
             members.append(FALSE)
-        return members[0] if len(members) == 1 else self.intern((operator, tuple(sorted(members))))
+        return members[0] if len(members) == 1 else self.intern((operator, self._sorted(members)))
 
     def _extreme(self, operator: str, children: t.Sequence[int]) -> int:
         """AND and OR take the extreme of a total order of the six values, so they may be flattened and sorted."""
@@ -132,4 +161,4 @@ class Residuals:
                 members.update(inner)
         if operator == "OR" and TRUE in members:
             members.discard(FALSE)
-        return members.pop() if len(members) == 1 else self.intern((operator, tuple(sorted(members))))
+        return members.pop() if len(members) == 1 else self.intern((operator, self._sorted(members)))

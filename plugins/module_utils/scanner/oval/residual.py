@@ -13,10 +13,12 @@ import typing as t
 
 from ...model import ScapError
 from .index import fold
-from .logic import TRUE, Residuals, Tree
+from .logic import Residuals, Tree
 
 _MANY = 500
 """Values of one query."""
+MAX_REMEMBERED = 500_000
+"""Nodes, and criteria of definitions, that are remembered of earlier images."""
 MAX_DEPTH = 100
 
 
@@ -53,12 +55,28 @@ class Index:
         if "manager" not in self.meta:
             raise self._unreadable("it does not say of what it is")
         self.manager = str(self.meta["manager"])
+        self.residuals = Residuals()
+        """The remainders of all images so far."""
+        self.nodes: dict[tuple[int, tuple[str, ...]], int] = {}
+        """A definition and those of its packages that are there, to what is left of it."""
+        self.texts: dict[tuple[int, int], tuple[str, int]] = {}
+        """A definition and its node to the definition as oscap is given it, and how many criteria it has."""
+        self.criteria = 0
+        """Those of `texts`."""
         self._trees: dict[int, Tree] = {}
         self._tests: dict[int, Part] = {}
         self._parts: dict[tuple[str, str], Part] = {}
 
     def close(self) -> None:
         self._base.close()
+
+    def begin(self) -> None:
+        """The next image: what earlier ones left is forgotten where it has become too much."""
+        if len(self.residuals.nodes) + self.criteria > MAX_REMEMBERED:
+            self.residuals = Residuals()
+            self.nodes.clear()
+            self.texts.clear()
+            self.criteria = 0
 
     def select(self, query: str, values: t.Iterable[t.Any]) -> t.Iterator[tuple[t.Any, ...]]:
         """The rows of `query IN (values)`."""
@@ -126,7 +144,9 @@ class Feed:
     """An index as one image has it; `names` are those of the packages that are there in any state."""
 
     def __init__(self, index: Index, names: t.Iterable[str]) -> None:
+        index.begin()
         self.index = index
+        self.residuals = index.residuals
         self.installed = {fold(index.manager, name) for name in names}
         self.live: set[int] = set()
         """Tests that some installed package's name occurs in."""
@@ -135,8 +155,6 @@ class Feed:
         for tests, definitions in index.select("SELECT tests, definitions FROM name WHERE name", self.installed):
             self.live.update(json.loads(tests))
             self.affected.update(json.loads(definitions))
-        self.residuals = Residuals()
-        self._nodes: dict[int, int] = {}
 
     def remainders(self) -> list[Remainder]:
         """Every definition of the feed, in one group each; the groups of false and true among them."""
@@ -160,7 +178,8 @@ class Feed:
         return self.residuals.negate(nodes[0]) if kind == "NOT" else self.residuals.join(kind, nodes)
 
     def _of_definition(self, number: int, depth: int = 0) -> int:
-        node = self._nodes.get(number)
+        key = number, tuple(name for name in self.index.names[number] if name in self.installed)
+        node = self.index.nodes.get(key)
         if node is None:
             if depth > MAX_DEPTH:
                 raise ScapError("content_uncompiled", f"{self.index.path}: definitions extend each other too often")
@@ -169,24 +188,12 @@ class Feed:
                 node = self.residuals.intern(("definition", (number,)))
             else:
                 node = self.residuals.of_tree(tree, self.live, lambda inner: self._of_definition(inner, depth + 1))
-            self._nodes[number] = node
+            self.index.nodes[key] = node
         return node
 
     def tree(self, number: int) -> Tree:
         """The criteria of a definition; None where it has none."""
         return self.index.trees((number,))[number]
-
-    def leaves(self, node: int) -> t.Iterator[tuple[str, int]]:
-        """(`test` or `definition`, number) that a node reaches."""
-        waiting, seen = [node], {node}
-        while waiting:
-            kind, members = self.residuals.nodes[waiting.pop()]
-            if kind in ("test", "definition"):
-                yield kind, members[0]
-            else:
-                fresh = [member for member in members if member > TRUE and member not in seen]
-                seen.update(fresh)
-                waiting += fresh
 
 
 def _quote(path: str) -> str:
