@@ -339,7 +339,7 @@ from ..module_utils.scan.interface import Executor, Settings
 from ..module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
 from ..module_utils.scan.kubernetes_job import PodOptions
 from ..module_utils.scan.local import LocalExecutor, LocalOptions
-from ..module_utils.scanner.acquire import Access
+from ..module_utils.scanner.acquire.records import Access
 from ..module_utils.scanner.pod import RUNGS
 from ..module_utils.store import distrusted
 

@@ -14,7 +14,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.scap.images.plugins.module_utils.scanner import confine, contentinfo
-from ansible_collections.scap.images.plugins.module_utils.scanner.compile import compile_stream
+from ansible_collections.scap.images.plugins.module_utils.scanner.compile.stream import compile_stream
 
 from tests.support import both_ways, shared_data
 

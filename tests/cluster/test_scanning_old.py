@@ -16,7 +16,7 @@ from ansible_collections.scap.images.plugins.module_utils.scan.engine import sca
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import PodOptions
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access
 from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COPY, PULL, USERNS
 
 from tests.support import apiserver

@@ -18,7 +18,7 @@ from ansible_collections.scap.images.plugins.module_utils.scan.interface import 
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import PodOptions
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_setup import CONTROLLER, SCANNER
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access
 from ansible_collections.scap.images.plugins.module_utils.scanner.pod import PULL
 
 from tests.data import tiny

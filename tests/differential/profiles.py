@@ -19,7 +19,7 @@ import typing as t
 
 from ansible_collections.scap.images.plugins.module_utils.model import J
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
-from ansible_collections.scap.images.plugins.module_utils.scanner.compile import RefusedError
+from ansible_collections.scap.images.plugins.module_utils.scanner.compile.index import RefusedError
 
 from tests.integration.inventory.lab import versions
 from tests.support import both_ways

@@ -11,13 +11,9 @@ import tempfile
 import typing as t
 
 from ansible_collections.scap.images.plugins.module_utils.reference import parse
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import (
-    Access,
-    Resolved,
-    Root,
-    acquire,
-    resolve,
-)
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access, Resolved, Root
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.resolve import resolve
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.ways import acquire
 
 
 class Acquirer:

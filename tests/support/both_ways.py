@@ -15,8 +15,8 @@ import typing as t
 import xml.etree.ElementTree as ET
 
 from ansible_collections.scap.images.plugins.module_utils.process import Completed
-from ansible_collections.scap.images.plugins.module_utils.scanner import compile as compiler
 from ansible_collections.scap.images.plugins.module_utils.scanner import confine, contentinfo
+from ansible_collections.scap.images.plugins.module_utils.scanner.compile.stream import compile_stream
 
 from tests.data import demo_images
 from tests.integration.inventory.lab import TOOLS, Lab
@@ -67,7 +67,7 @@ class Ways:
         """RefusedError where it cannot be compiled."""
         with tempfile.TemporaryDirectory(dir=self._work) as name:
             folder = pathlib.Path(name)
-            compiled = compiler.compile_stream(str(stream), sha256, profile.id, profile.rules, str(folder / "compiled"))
+            compiled = compile_stream(str(stream), sha256, profile.id, profile.rules, str(folder / "compiled"))
             first = self.evaluate(str(stream), profile.id, folder / "original")
             second = self.evaluate(compiled.path, profile.id, folder / "cut")
             said = [set((folder / way / "stderr").read_text().splitlines()) for way in ("original", "cut")]
@@ -84,7 +84,7 @@ class Ways:
     def compiled(self, stream: pathlib.Path, profile: contentinfo.Profile, sha256: str) -> str:
         """Path of the compiled stream."""
         folder = str(self._work / "compiled")
-        return compiler.compile_stream(str(stream), sha256, profile.id, profile.rules, folder).path
+        return compile_stream(str(stream), sha256, profile.id, profile.rules, folder).path
 
     def validate(self, stream: str) -> Completed:
         """oscap's own validation."""

@@ -21,7 +21,7 @@ from ansible_collections.scap.images.plugins.module_utils.scan import engine
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes import KubernetesExecutor, KubernetesOptions
 from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job import PodOptions
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access
 from ansible_collections.scap.images.plugins.module_utils.store import CANARY_CHECK
 
 

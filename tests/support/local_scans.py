@@ -13,7 +13,7 @@ from ansible_collections.scap.images.plugins.module_utils.model import Evidence
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import Scanned, scan, to_images
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.local import LocalExecutor, LocalOptions
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access
 
 
 class Scanner:

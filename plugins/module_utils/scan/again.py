@@ -126,7 +126,7 @@ def judge_again(run: Again) -> Summary:
     processors = sorted(os.sched_getaffinity(0))
     count = run.parallelism or len(processors)
     with tempfile.TemporaryDirectory(prefix="scap-again-") as scratch:
-        write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build())
+        write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build(compiled=True))
         groups = _alike(works)
         shares = [groups[number::count] for number in range(count)]
         problems: list[BaseException] = []

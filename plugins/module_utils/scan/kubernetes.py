@@ -20,7 +20,7 @@ from ..files import dumps, read_json, sha256_file
 from ..kube.client import METADATA_ONLY, Client
 from ..kube.errors import KubeError
 from ..model import Evidence, Image, J, RecordError, ScapError
-from ..scanner.acquire import Access
+from ..scanner.acquire.records import Access
 from ..scanner.pod import PULL, RUNGS
 from . import zipapp
 from .indexing import indexes

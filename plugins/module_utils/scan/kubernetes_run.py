@@ -12,7 +12,7 @@ import typing as t
 from ..kube.client import Client
 from ..model import Image
 from ..reference import parse
-from ..scanner.acquire import Access
+from ..scanner.acquire.records import Access
 from ..scanner.pod import PULL, RUNGS
 from .interface import Outcome, Settings
 from .kubernetes_compiled import Precompiled

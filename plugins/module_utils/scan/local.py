@@ -18,7 +18,7 @@ import typing as t
 from ..files import write_json, write_whole
 from ..model import Image, J, ScapError, to_json
 from ..process import Completed, run
-from ..scanner.acquire import Access
+from ..scanner.acquire.records import Access
 from . import zipapp
 from .interface import Executor, Outcome, Settings
 
@@ -53,7 +53,7 @@ class LocalExecutor(Executor):
             scratch = tempfile.mkdtemp(prefix="scap-images-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             program = os.path.join(scratch, "scanner.pyz")
-            write_whole(program, zipapp.build())
+            write_whole(program, zipapp.build(compiled=True))
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(_window(settings)))
             stopped = threading.Event()
             waiting = [pool.submit(self._one, image, settings, program, scratch, prefix, stopped) for image in images]

@@ -10,24 +10,29 @@ inside a module's payload alike. Equal sources give equal bytes.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
+import marshal
 import sys
 import types
 import zipfile
 
-from ..scanner import again, handover, pod, program
+from ..scanner import again, handover, pod, program, tailor
+from ..scanner.acquire import resolve, ways
+from ..scanner.compile import stream
+from ..scanner.oval import feed
 
 _BASE = ("model", "files", "process", "reference")
 _PACKAGE = "scap_images"
 _MAIN = f"import sys\n\nfrom {_PACKAGE}.scanner.program import main\n\nsys.exit(main(sys.argv[1:]))\n"
-_ENTRIES = (program, pod, handover, again)
-"""What the zipapp is started with; all that they import is in it too."""
+_LOADED = (program, pod, handover, again, feed, resolve, stream, tailor, ways)
+"""What the zipapp is started with, and what it imports where a scan needs it; all that these import is in it too."""
 _WHEN = (2026, 1, 1, 0, 0, 0)
 
 
-def build() -> bytes:
-    """The bytes of the zipapp."""
-    utils = _ENTRIES[0].__name__.rpartition(".scanner.")[0]
+def build(compiled: bool = False) -> bytes:
+    """The bytes of the zipapp; `compiled`: with bytecode for the Python that runs here; others read the sources."""
+    utils = _LOADED[0].__name__.rpartition(".scanner.")[0]
     names = [f"{utils}.{name}" for name in _BASE]
     names += sorted(name for name in sys.modules if name == f"{utils}.scanner" or name.startswith(f"{utils}.scanner."))
     packed = io.BytesIO()
@@ -39,6 +44,8 @@ def build() -> bytes:
             path = name[len(utils) + 1 :].replace(".", "/")
             suffix = "/__init__.py" if hasattr(module, "__path__") else ".py"
             _add(archive, f"{_PACKAGE}/{path}{suffix}", _source(module))
+            if compiled:
+                _add(archive, f"{_PACKAGE}/{path}{suffix}c", _bytecode(module))
     return packed.getvalue()
 
 
@@ -49,7 +56,13 @@ def _source(module: types.ModuleType) -> str:
     return source or ""
 
 
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+def _bytecode(module: types.ModuleType) -> bytes:
+    """As PEP 552 has it, not to be checked against a source."""
+    code = compile(_source(module), module.__name__, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(code)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: str | bytes) -> None:
     info = zipfile.ZipInfo(name, _WHEN)
     info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, text)
+    archive.writestr(info, data)

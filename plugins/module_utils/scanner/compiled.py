@@ -17,7 +17,6 @@ import xml.parsers.expat
 
 from ..files import sha256_file
 from ..model import Check, J
-from .compile import Compiled, RefusedError, compile_stream
 from .content import Selected
 
 CHECK = "both_ways"
@@ -27,6 +26,17 @@ ORIGINAL_RESULTS = "arf-original.xml"
 TEXTS = "texts.json.gz"
 """File of a staging folder: what compile_stream calls the texts."""
 _XCCDF = "http://checklists.nist.gov/xccdf/1.2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """What the compiler made of one stream and profile."""
+
+    path: str
+    sha256: str
+    texts: str
+    """Path of the texts: a JSON object, rule id to its XCCDF element inside an element that declares its prefixes.
+    Empty where they are somewhere else."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +75,9 @@ def _prepared(selected: Selected, made: Compiled) -> Prepared:
 
 def prepare(selected: Selected, folder: str, compiles: bool) -> Prepared:
     """Compile the data stream of `selected` into `folder`, where that is wanted, possible and safe."""
+    from .compile.index import RefusedError
+    from .compile.stream import compile_stream
+
     path, info, profile = selected.datastream, selected.infos[0], selected.profile
     reason = ""
     if not compiles:

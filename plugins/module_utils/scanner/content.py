@@ -16,7 +16,6 @@ from .contentinfo import ContentInfo, Profile, choose_profile, content_info
 from .detect import cpe_matches, datastream_names, oval_platform_matches
 from .feed import check_feed
 from .request import Request
-from .tailor import tailor
 
 NEWEST_SCHEMA = 11
 """Of OVAL 5. We let oscap evaluate feeds without validating them, so it would not complain of a newer one."""
@@ -80,6 +79,8 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
     elif datastream != "none":
         original, wanted = datastream, request.profile
         if request.tailoring:
+            from .tailor import tailor
+
             datastream, names = tailor(original, request.tailoring, request.cache)
             wanted = names[0] if wanted in ("", "auto") and len(names) == 1 else wanted
         info = content_info(datastream, request.cache)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import os
 
@@ -36,7 +35,9 @@ def evaluate(
     profile = selected.profile.id if selected.profile else ""
     if request.compiled:
         return _evaluate(request, sandbox, selected, oscap, digest, staging)
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as beside:
         known = beside.submit(_know, request, sandbox, oscap, selected, profile)
         try:
             return _evaluate(request, sandbox, selected, oscap, digest, staging)

@@ -7,6 +7,8 @@
 it can on the spot. It leaves a staging folder (evidence.json and raw results, compressed) and says where in its last
 line of standard output, a JSON object: `{"staging": PATH}` or `{"reused": PATH}`. Lines before that report steps.
 Whatever goes wrong with the image is an evidence with an error, and exit status 0.
+
+It starts for each image, and Python compiles it each time: what only some scans need is imported where they do.
 """
 
 from __future__ import annotations
@@ -39,13 +41,12 @@ from ..model import (
 from ..process import Completed
 from ..reference import parse
 from . import kept, profile
-from .acquire import Access, Resolved, acquire, resolve
+from .acquire.records import Access, Resolved
 from .confine import OUT, Sandbox, oscap_version, prepare_home
 from .content import Selected, check_content, request_key, select
 from .detect import confirm_os, read_os
 from .evaluate import Evaluation
 from .mounts import private_mounts, without_execution
-from .oval import feed
 from .packages import Inventory, read_inventory
 from .packages.rebuild import install, rebuild
 from .probe import Probe
@@ -83,6 +84,8 @@ class Scan:
         if request.way == "root":
             resolved = Resolved.from_json(request.resolved)
         else:
+            from .acquire.resolve import resolve
+
             access = Access.from_json(request.access)
             resolved = resolve(parse(request.reference), request.platform, access, self.work)
         if request.digest and request.digest not in (resolved.digest, *resolved.index_digests):
@@ -115,6 +118,8 @@ class Scan:
         request = self.request
         if request.way == "root":
             return request.root
+        from .acquire.ways import acquire
+
         access = Access.from_json(request.access)
         root = stack.enter_context(
             acquire(
@@ -146,14 +151,19 @@ class Scan:
             evaluations += evaluated.evaluations
             self.say("evaluated xccdf")
             selected = self.selected
-        subject = feed.Subject(root, inventory, resolved.digest, self.work, self.staging)
-        for number in range(len(selected.oval)):
-            judged = feed.evaluate(self.request, sandbox, selected, number, subject)
-            self.selected = selected = judged.selected
-            self.coverage += judged.checks
-            evaluations += judged.evaluations
-            self.say(f"evaluated oval {number}: {judged.how}")
-        unkept = kept.keep(root, inventory, feed.paths(self.request, selected), self.staging)
+        read: set[str] = set()
+        if selected.oval:
+            from .oval import feed
+
+            subject = feed.Subject(root, inventory, resolved.digest, self.work, self.staging)
+            for number in range(len(selected.oval)):
+                judged = feed.evaluate(self.request, sandbox, selected, number, subject)
+                self.selected = selected = judged.selected
+                self.coverage += judged.checks
+                evaluations += judged.evaluations
+                self.say(f"evaluated oval {number}: {judged.how}")
+            read = feed.paths(self.request, selected)
+        unkept = kept.keep(root, inventory, read, self.staging)
         self.say(f"kept nothing to judge again: {unkept}" if unkept else "kept what a later feed can be judged by")
         self.coverage += prober.checks()
         self.coverage.append(confirm_os(self.os, inventory.packages))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 import xml.parsers.expat
-import xml.sax.saxutils
 
 from ..model import ScapError
+from .markup import escaped
 
 DEFINITIONS = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
 INDEPENDENT, UNIX, LINUX = f"{DEFINITIONS}#independent", f"{DEFINITIONS}#unix", f"{DEFINITIONS}#linux"
@@ -53,7 +53,7 @@ def sections(questions: t.Sequence[Question]) -> dict[str, str]:
     tests: list[str] = []
     objects: list[str] = []
     for number, question in enumerate(questions, 1):
-        title, family, space = xml.sax.saxutils.escape(question.title), question.family, question.namespace
+        title, family, space = escaped(question.title), question.family, question.namespace
         definitions.append(
             f'<definition xmlns="{DEFINITIONS}" class="inventory" id="oval:scap-images:def:{number}" version="1">'
             f"<metadata><title>{title}</title><description>probe</description></metadata>"

@@ -12,9 +12,9 @@ from __future__ import annotations
 import collections
 import string
 import typing as t
-import xml.sax.saxutils
 
 from ..model import Check, Package
+from .markup import escaped
 from .packages import Inventory
 from .questions import LINUX, Answers, Question
 
@@ -38,13 +38,13 @@ def questions(inventory: Inventory) -> list[Question]:
     """What is asked; nothing where oscap has no probe for the package manager."""
     if inventory.manager == "rpm":
         contents = [
-            f'<name operation="pattern match">{xml.sax.saxutils.escape(pattern)}</name>'
+            f'<name operation="pattern match">{escaped(pattern)}</name>'
             for pattern in _patterns([package.name for package in inventory.packages])
         ]
         return [Question("roll call", "rpminfo", LINUX, content, "any_exist") for content in contents]
     if inventory.manager == "dpkg":
         names = sorted({package.name for package in inventory.packages})
-        contents = [f"<name>{xml.sax.saxutils.escape(name)}</name>" for name in names]
+        contents = [f"<name>{escaped(name)}</name>" for name in names]
         return [Question("roll call", "dpkginfo", LINUX, content, "any_exist") for content in contents]
     return []
 

@@ -16,8 +16,8 @@ import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Limits
 from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.layerstore import chain_ids
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Limits
 
 from tests import conftest
 from tests.support import registry

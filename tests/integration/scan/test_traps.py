@@ -25,7 +25,7 @@ from ansible_collections.scap.images.plugins.module_utils.scan.accept import acc
 from ansible_collections.scap.images.plugins.module_utils.scan.engine import to_images
 from ansible_collections.scap.images.plugins.module_utils.scan.interface import Settings
 from ansible_collections.scap.images.plugins.module_utils.scan.local import LocalExecutor, LocalOptions
-from ansible_collections.scap.images.plugins.module_utils.scanner.acquire import Access
+from ansible_collections.scap.images.plugins.module_utils.scanner.acquire.records import Access
 
 from tests.data.oci_layout import Layout
 from tests.support import trixie

@@ -14,7 +14,9 @@ from ansible_collections.scap.images.plugins.module_utils.files import read_json
 from ansible_collections.scap.images.plugins.module_utils.model import ScapError
 from ansible_collections.scap.images.plugins.module_utils.results.ruletext import given_rule, read_rule
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
-from ansible_collections.scap.images.plugins.module_utils.scanner.compile import Compiled, RefusedError, compile_stream
+from ansible_collections.scap.images.plugins.module_utils.scanner.compile.index import RefusedError
+from ansible_collections.scap.images.plugins.module_utils.scanner.compile.stream import compile_stream
+from ansible_collections.scap.images.plugins.module_utils.scanner.compiled import Compiled
 from ansible_collections.scap.images.plugins.module_utils.scanner.tailor import tailor
 
 STREAM = """<?xml version="1.0" encoding="UTF-8"?>

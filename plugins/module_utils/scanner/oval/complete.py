@@ -13,10 +13,10 @@ import functools
 import itertools
 import mmap
 import typing as t
-import xml.sax.saxutils
 
 from ...files import whole
 from ...model import ScapError
+from ..markup import quoted
 from .answers import Said
 from .document import PARTS, Slices, Source, closing, reach
 from .logic import TRUE, UNDECIDABLE, Tree, combine, negated
@@ -25,7 +25,6 @@ from .residual import Feed, Part, Remainder
 _DECIDED = ("false", "true")
 _NOT_ASKED = "not evaluated"
 """Of a criterion in a branch that is false without it."""
-_quote = xml.sax.saxutils.quoteattr
 
 
 class Answerer:
@@ -137,21 +136,21 @@ class Answerer:
         if tree < 0:
             number, negate = -tree - 1 >> 1, -tree - 1 & 1
             value, what = self.answers.get(number, _NOT_ASKED), "extend_definition"
-            name = f"definition_ref={_quote(self.ids.get(number, ('',))[0])}"
+            name = f"definition_ref={quoted(self.ids.get(number, ('',))[0])}"
         else:
             number, negate, what = tree >> 3, tree >> 2 & 1, "criterion"
             if tree & 3 != UNDECIDABLE and number not in self._feed.live:
                 value = _DECIDED[tree & 1]
             else:
                 value = self._tests.get(number, _NOT_ASKED)
-            name = f"test_ref={_quote(tests[number].id)}"
+            name = f"test_ref={quoted(tests[number].id)}"
         value = negated(value) if negate else value
         flag = ' negate="true"' if negate else ""
         return value, f'<{prefix}{what} {name}{flag} version="1" result="{value}"/>'
 
 
 def _head(prefix: str, known: str, version: str, answer: str) -> str:
-    return f'<{prefix}definition definition_id={_quote(known)} version={_quote(version)} result="{answer}"'
+    return f'<{prefix}definition definition_id={quoted(known)} version={quoted(version)} result="{answer}"'
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -14,9 +14,9 @@ import functools
 import json
 import mmap
 import typing as t
-import xml.sax.saxutils
 
 from ...model import ScapError
+from ..markup import quoted
 from ..questions import INDEPENDENT, Question, sections
 from .logic import TRUE
 from .reader import DEFINITIONS, OURS
@@ -29,12 +29,11 @@ CONSTANTS = (
 """The first two questions of a compiled document, so that nodes 0 and 1 are tests 1 and 2 of ours."""
 MAX_ELEMENTS = 1_000_000
 PARTS = ("tests", "objects", "states", "variables")
-_WHITE = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def _quote(text: str) -> str:
-    return xml.sax.saxutils.quoteattr(text, _WHITE)
+    return quoted(text)
 
 
 @dataclasses.dataclass
