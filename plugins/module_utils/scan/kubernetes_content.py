@@ -14,7 +14,7 @@ from ..files import sha256_file
 from ..kube.client import Client
 from ..kube.errors import KubeError
 from ..model import J, ScapError
-from ..scanner.pod import CONTENT
+from ..scanner.places import CONTENT
 from .kubernetes_job import LABELS, ZIPAPP
 
 PIECE = 900 * 1024

@@ -11,7 +11,8 @@ import typing as t
 
 from ..model import Image, J
 from ..reference import parse
-from ..scanner.pod import CONTENT, COPY, IMAGE, PROGRAM, PULL, PULL_SECRETS, USERNS, WORK
+from ..scanner.places import CONTENT, IMAGE, PROGRAM, PULL_SECRETS, WORK
+from ..scanner.pod import COPY, PULL, USERNS
 
 GROUP = "scap-images.github.io"
 NO_IMAGE_VOLUMES = (

@@ -13,7 +13,8 @@ import typing as t
 from ..kube.errors import KubeError
 from ..model import Image, J, ScapError, to_json
 from ..scanner.compiled import DIFFERS
-from ..scanner.pod import PULL, RUNGS, WORK
+from ..scanner.places import WORK
+from ..scanner.pod import PULL, RUNGS
 from .kubernetes_compiled import FACTS, REPLACED, STREAM, is_enough
 from .kubernetes_job import NO_IMAGE_VOLUMES, PodOptions, Work, has_image_volume, job
 from .kubernetes_run import REGISTRY_FILES, NextRungError, NoRoomError, Run

@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 
-from .pod import ACKNOWLEDGED, ARCHIVE, READY
+from .places import ACKNOWLEDGED, ARCHIVE, READY
 
 _POLL = 0.05
 

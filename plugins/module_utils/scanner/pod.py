@@ -27,17 +27,8 @@ from ..files import read_json, sha256_file, write_json, write_whole
 from ..model import J, ScapError, field, strings
 from ..process import run
 from . import mounts, program
+from .places import ACKNOWLEDGED, ARCHIVE, IMAGE, PULL_SECRETS, READY, WORK
 from .request import Request
-
-IMAGE = "/scap/image"
-WORK = "/scap/work"
-PROGRAM = "/scap/program"
-CONTENT = "/scap/content"
-PULL_SECRETS = "/scap/pull"
-"""Below it a folder a secret, as Kubernetes mounts them."""
-READY = f"{WORK}/ready.json"
-ARCHIVE = f"{WORK}/evidence.tar"
-ACKNOWLEDGED = f"{WORK}/acknowledged"
 
 USERNS, COPY, PULL = "image_volume_userns", "image_volume", "pull"
 RUNGS = (USERNS, COPY, PULL)

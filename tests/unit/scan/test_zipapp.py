@@ -36,5 +36,10 @@ def test_it_holds_every_module_and_starts_light(tmp_path: pathlib.Path, compiled
         "import scap_images.scanner.acquire.ways, scap_images.scanner.oval.feed, scap_images.scanner.tailor,"
         " scap_images.scanner.compile.stream, scap_images.scanner.again, scap_images.scanner.handover"
     )
+    light = (
+        f"import sys; sys.path.insert(0, {str(path)!r}); import scap_images.scanner.handover; print(len(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", light], capture_output=True, text=True, check=True)
+    assert int(loaded.stdout) < 100
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == f"[] {path}/scap_images/scanner/pod.py{'c' * compiled}\n"
