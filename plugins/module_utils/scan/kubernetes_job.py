@@ -40,12 +40,22 @@ _LOST_PODS = 3
 _KILLED = (137, 143)
 """Exit status of a container that was killed from outside."""
 
-_START = (
-    f"import sys; sys.path.insert(0, '{PROGRAM}/{ZIPAPP}'); "
-    "from scap_images.scanner.{module} import main; sys.exit(main({arguments}))"
-)
-POD = ["python3", "-I", "-S", "-c", _START.format(module="pod", arguments="sys.argv[1:]")]
-HANDOVER = ["python3", "-I", "-S", "-c", _START.format(module="handover", arguments="")]
+_START = """\
+import sys, zipimport
+
+class Importer(zipimport.zipimporter):
+    def get_filename(self, fullname):  # Python's own compiles the module, before get_code compiles it
+        name = fullname.rpartition(".")[2] + ("/__init__" if self.is_package(fullname) else "")
+        return f"{self.archive}/{self.prefix}{name}.py"
+
+sys.path_hooks.insert(0, Importer)
+sys.path.insert(0, "%s")
+from scap_images.scanner.%s import main
+
+sys.exit(main(%s))
+"""
+POD = ["python3", "-I", "-S", "-c", _START % (f"{PROGRAM}/{ZIPAPP}", "pod", "sys.argv[1:]")]
+HANDOVER = ["python3", "-I", "-S", "-c", _START % (f"{PROGRAM}/{ZIPAPP}", "handover", "")]
 
 
 @dataclasses.dataclass(frozen=True)
