@@ -15,7 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROOMS_FOLDER = ROOT / "plugins" / "module_utils"
 ABSOLUTE = "ansible_collections.scap.images.plugins.module_utils."
-BASE = {"model", "reference", "files", "process", "progress", "store"}
+BASE = {"model", "reference", "files", "process", "progress", "reader", "store"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "kube": set(),
