@@ -148,10 +148,10 @@ def test_limits_grow_once(place: scanning.Scanning, settings: Settings, image: I
     (found,) = place.scan([image], settings, memory=96 << 20)
     assert found.evidence.error is None, found.evidence.error
     again = dataclasses.replace(settings, reuse=False)
-    (found,) = place.scan([image], again, memory=20 << 20)
+    (found,) = place.scan([image], again, memory=12 << 20)
     assert found.evidence.error is not None
     assert found.evidence.error.code == "out_of_memory", found.evidence.error
-    assert str(40 << 20) in found.evidence.error.message
+    assert str(24 << 20) in found.evidence.error.message
 
 
 def test_a_disk_fills(place: scanning.Scanning, settings: Settings, image: Image) -> None:

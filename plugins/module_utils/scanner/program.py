@@ -336,7 +336,7 @@ def scan(request: Request, work: str) -> dict[str, str]:
 def main(argv: t.Sequence[str]) -> int:
     """`argv`: the path of the request, and of a scratch folder that is emptied in the end. SIGTERM ends the programs
     that it runs too."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _end)
     request = Request.from_json(read_json(argv[0]))
     os.umask(0o077)
     if not request.confined:
@@ -348,6 +348,10 @@ def main(argv: t.Sequence[str]) -> int:
         shutil.rmtree(work, ignore_errors=True)
     tell(answer)
     return 0
+
+
+def _end(number: int, _frame: t.Any) -> t.NoReturn:
+    raise SystemExit(128 + number)
 
 
 def tell(value: t.Any) -> None:

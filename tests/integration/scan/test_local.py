@@ -300,10 +300,10 @@ def test_a_full_disk_is_named_and_nothing_is_lost(
     (before,) = scanner.scan(image).values()
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
     monkeypatch.setattr(tempfile, "tempdir", str(small))
     try:
-        (entry,) = scanner.scan(tiny.layout(tmp_path / "big", {"opt/big": os.urandom(1 << 20)})).values()
+        (entry,) = scanner.scan(tiny.layout(tmp_path / "big", {"opt/big": os.urandom(2 << 20)})).values()
     finally:
         subprocess.run(["umount", str(small)], check=True)
     assert entry.evidence.error is not None
