@@ -77,29 +77,28 @@ def told_when_interrupted(text: t.Callable[[], str]) -> t.Iterator[None]:
     Ansible's own display is closed by then, and the worker's standard output is not the user's: it goes to that of the
     process that started the worker, which is opened at once, since that process may end first.
     """
-    opened = contextlib.ExitStack()
-    out: t.TextIO | None = None
-    with contextlib.suppress(OSError):
-        out = opened.enter_context(open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8"))  # noqa: SIM115
-
-    def interrupted(number: int, frame: t.Any) -> None:
-        with contextlib.suppress(OSError):
-            if out is not None:
-                out.write(f"\n{text()}\n")
-                out.flush()
-        signal.signal(number, before)
-        if callable(before):
-            before(number, frame)
-        else:
-            os.kill(os.getpid(), number)
-
-    before = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()
-    if in_main:
-        signal.signal(signal.SIGINT, interrupted)
-    try:
+    if threading.current_thread() is not threading.main_thread():
         yield
-    finally:
-        if in_main:
+        return
+    with contextlib.ExitStack() as opened:
+        out: t.TextIO | None = None
+        with contextlib.suppress(OSError):
+            out = opened.enter_context(open(f"/proc/{os.getppid()}/fd/1", "a", encoding="utf-8"))
+
+        def interrupted(number: int, frame: t.Any) -> None:
+            with contextlib.suppress(OSError):
+                if out is not None:
+                    out.write(f"\n{text()}\n")
+                    out.flush()
+            signal.signal(number, before)
+            if callable(before):
+                before(number, frame)
+            else:
+                os.kill(os.getpid(), number)
+
+        before = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, interrupted)
+        try:
+            yield
+        finally:
             signal.signal(signal.SIGINT, before)
-        opened.close()

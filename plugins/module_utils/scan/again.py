@@ -9,6 +9,7 @@ evidence`, the time of the scan. Where only a scan can tell, the evidence keeps 
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
@@ -125,31 +126,27 @@ def judge_again(run: Again) -> Summary:
 
     processors = sorted(os.sched_getaffinity(0))
     count = run.parallelism or len(processors)
-    with tempfile.TemporaryDirectory(prefix="scap-again-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="scap-again-") as scratch,
+        concurrent.futures.ThreadPoolExecutor(count) as pool,
+    ):
         write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build(compiled=True))
         groups = _alike(works)
         shares = [groups[number::count] for number in range(count)]
-        problems: list[BaseException] = []
         processes: list[subprocess.Popen[bytes]] = []
-        threads = [
-            threading.Thread(
-                target=_guarded,
-                args=(run, share, processor, os.path.join(scratch, str(number)), end, processes, problems),
-            )
+        waiting = [
+            pool.submit(_evaluate, run, share, processor, os.path.join(scratch, str(number)), end, processes)
             for number, (share, processor) in enumerate(zip(shares, itertools.cycle(processors)))
             if share
         ]
-        for thread in threads:
-            thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            concurrent.futures.wait(waiting)
         except BaseException:
             for process in processes:
                 process.terminate()
             raise
-    if problems:
-        raise problems[0]
+    for future in waiting:
+        future.result()
     return summary
 
 
@@ -165,21 +162,6 @@ def _alike(works: t.Sequence[_Work]) -> list[list[_Work]]:
 
 
 _End = t.Callable[[_Work, J, t.List[Results]], None]
-
-
-def _guarded(
-    run: Again,
-    share: t.Sequence[list[_Work]],
-    processor: int,
-    scratch: str,
-    end: _End,
-    processes: list[subprocess.Popen[bytes]],
-    problems: list[BaseException],
-) -> None:
-    try:
-        _evaluate(run, share, processor, scratch, end, processes)
-    except BaseException as error:
-        problems.append(error)
 
 
 def _evaluate(

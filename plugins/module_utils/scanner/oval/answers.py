@@ -87,7 +87,7 @@ class _Reader:
         content = said.content = _section(data, _DOCUMENT, 0, "the feed")
         answers = said.answers = _section(data, _ANSWERS, content[1], "the definitions")
         said.system = data[answers[0] : data.find(b">", answers[0]) + 1]
-        for found in _ANSWER.finditer(data[answers[0] : answers[1]]):
+        for found in _ANSWER.finditer(data, *answers):
             of = dict(_ATTRIBUTE.findall(found[1]))
             said.definitions[of.get(b"definition_id", b"").decode()] = of.get(b"result", b"").decode()
         parser.Parse(data[: content[0]])
