@@ -9,6 +9,7 @@ inside a module's payload alike. Equal sources give equal bytes.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import io
@@ -30,6 +31,7 @@ _LOADED = (program, pod, handover, again, feed, resolve, stream, tailor, ways)
 _WHEN = (2026, 1, 1, 0, 0, 0)
 
 
+@functools.cache
 def build(compiled: bool = False) -> bytes:
     """The bytes of the zipapp; `compiled`: with bytecode for the Python that runs here; others read the sources."""
     utils = _LOADED[0].__name__.rpartition(".scanner.")[0]
@@ -43,9 +45,10 @@ def build(compiled: bool = False) -> bytes:
             module = importlib.import_module(name)
             path = name[len(utils) + 1 :].replace(".", "/")
             suffix = "/__init__.py" if hasattr(module, "__path__") else ".py"
-            _add(archive, f"{_PACKAGE}/{path}{suffix}", _source(module))
+            source = _source(module)
+            _add(archive, f"{_PACKAGE}/{path}{suffix}", source)
             if compiled:
-                _add(archive, f"{_PACKAGE}/{path}{suffix}c", _bytecode(module))
+                _add(archive, f"{_PACKAGE}/{path}{suffix}c", _bytecode(name, source))
     return packed.getvalue()
 
 
@@ -56,9 +59,9 @@ def _source(module: types.ModuleType) -> str:
     return source or ""
 
 
-def _bytecode(module: types.ModuleType) -> bytes:
+def _bytecode(name: str, source: str) -> bytes:
     """As PEP 552 has it, not to be checked against a source."""
-    code = compile(_source(module), module.__name__, "exec", dont_inherit=True)
+    code = compile(source, name, "exec", dont_inherit=True)
     return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(code)
 
 

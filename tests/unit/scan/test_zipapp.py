@@ -22,7 +22,7 @@ HEAVY = ("urllib.request", "concurrent.futures", "sqlite3", "scap_images.scanner
 @pytest.mark.parametrize("compiled", [False, True])
 def test_it_holds_every_module_and_starts_light(tmp_path: pathlib.Path, compiled: bool) -> None:
     data = zipapp.build(compiled)
-    assert zipapp.build(compiled) == data
+    assert zipapp.build.__wrapped__(compiled) == data
     held = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
     sources = {f"scap_images/scanner/{path.relative_to(SCANNER)}" for path in SCANNER.rglob("*.py")}
     assert sources <= held
