@@ -10,8 +10,8 @@ Spelled as containers-transports(5) has them: `docker://host/name:tag`, `docker:
 
 from __future__ import annotations
 
-import dataclasses
 import re
+import typing as t
 
 from .model import ScapError, is_digest
 
@@ -28,8 +28,7 @@ _NAME = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Reference:
+class Reference(t.NamedTuple):
     """One parsed reference."""
 
     transport: str
@@ -65,7 +64,7 @@ class Reference:
 
     def at(self, digest: str) -> Reference:
         """The same repository by digest; a tag beside a digest means nothing, so it is left out."""
-        return dataclasses.replace(self, tag="", digest=digest)
+        return self._replace(tag="", digest=digest)
 
 
 def parse(text: str) -> Reference:

@@ -23,6 +23,8 @@ class Say:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     cut: bool = False
     """Close the connection in the middle of the body."""
+    middle: t.Callable[[], object] = bool
+    """Called there."""
 
 
 @dataclasses.dataclass
@@ -61,7 +63,10 @@ class Server:
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(data[: len(data) // 2] if say.cut else data)
+                    half = len(data) // 2
+                    self.wfile.write(data[:half])
+                    say.middle()
+                    self.wfile.write(b"" if say.cut else data[half:])
                 self.close_connection = say.cut
 
             do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one  # noqa: N815

@@ -39,6 +39,7 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; a longer one is an error (`kube_too_large`)."""
 
 _PIECE = 1 << 18
+_Head = t.Callable[[bytes], None]
 _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TEMPORARY = (429, 500, 502, 503, 504)
 
@@ -148,19 +149,22 @@ class Client:
     @contextlib.contextmanager
     def beginning(
         self, path: str, params: t.Mapping[str, t.Any], accept: str, limit: int
-    ) -> t.Iterator[t.Callable[[], bytes | None]]:
-        """A GET whose answer has begun; call what it gives for the whole body, None where it is no success."""
+    ) -> t.Iterator[t.Callable[[_Head], bytes | None]]:
+        """A GET whose answer has begun; call what it gives for the whole body, None where it is no success.
+
+        It is given a function, and calls that once with the first bytes as soon as they are there.
+        """
         what = target("GET", path, params)
         with contextlib.ExitStack() as stack:
             try:
                 response = stack.enter_context(self._open("GET", path, params, accept, 60.0))
             except _LostError:
-                yield lambda: None
+                yield lambda _head: None
                 return
 
-            def whole() -> bytes | None:
+            def whole(head: _Head) -> bytes | None:
                 try:
-                    return self._read(response, limit, what) if response.status < 400 else None
+                    return self._read(response, limit, what, head) if response.status < 400 else None
                 except _LostError:
                     return None
 
@@ -295,11 +299,13 @@ class Client:
             else:
                 response.close()
 
-    def _read(self, response: t.Any, limit: int, what: Target) -> bytes:
+    def _read(self, response: t.Any, limit: int, what: Target, head: _Head | None = None) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
             for part in self._whole_parts(response):
+                if head is not None and not parts:
+                    head(part)
                 size += len(part)
                 if size > limit:
                     text = f"{self.host}: {what}: the answer is longer than {limit} bytes"

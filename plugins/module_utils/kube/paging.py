@@ -62,51 +62,61 @@ def list_pages(
     memory larger. Raises KubeError.
     """
     first_version, restarted, restarts, token = "", False, 0, ""
+    ahead: list[_Waiting] = []
     with concurrent.futures.ThreadPoolExecutor(1) as waiters:
 
-        def ask() -> _Waiting:
-            query = {**(params or {}), "limit": limit, **({"continue": token} if token else {})}
+        def ask(after: str) -> _Waiting:
+            query = {**(params or {}), "limit": limit, **({"continue": after} if after else {})}
             return _Waiting(client, path, query, protobuf.ACCEPT if shape else accept, waiters)
 
-        waiting = ask()
-        while True:
-            try:
-                data = waiting.data()
-            except KubeError as error:
-                if error.code == "kube_too_large" and limit > 1:
-                    limit = max(1, limit // 2)
-                elif error.status == 410 and token and restarts < _RESTARTS:
-                    restarts += 1
-                    token = _token(error.body)
-                    if not token:
-                        first_version, restarted = "", True
-                else:
-                    raise
-                waiting = ask()
-                continue
-            token = _next_token(data)
-            if token:
-                waiting = ask()
-            try:
+        def go_on(head: bytes) -> None:
+            if after := _next_token(head):
+                ahead.append(ask(after))
+
+        def turn_back() -> None:
+            while ahead:
+                ahead.pop().forget()
+
+        try:
+            waiting = ask("")
+            while True:
+                try:
+                    data = waiting.data(go_on)
+                    if data is None:
+                        turn_back()
+                        data = waiting.again()
+                        go_on(data)
+                except KubeError as error:
+                    turn_back()
+                    if error.code == "kube_too_large" and limit > 1:
+                        limit = max(1, limit // 2)
+                    elif error.status == 410 and token and restarts < _RESTARTS:
+                        restarts += 1
+                        token = _token(error.body)
+                        if not token:
+                            first_version, restarted = "", True
+                    else:
+                        raise
+                    waiting = ask(token)
+                    continue
                 body = _list(client, path, data, shape)
                 del data
-                if not token:
-                    token = _token(body)
-                    if token:
-                        waiting = ask()
+                token = _token(body)
+                if token and not ahead:
+                    ahead.append(ask(token))
                 first_version = first_version or str((body.get("metadata") or {}).get("resourceVersion") or "")
                 yield Page(body["items"], first_version, restarted, not token)
-            except BaseException:
-                waiting.forget()
-                raise
-            restarted = False
-            if not token:
-                return
-            del body
+                del body
+                restarted = False
+                if not ahead:
+                    return
+                waiting = ahead.pop()
+        finally:
+            turn_back()
 
 
 class _Waiting:
-    """A page that the server prepares while the one before it is parsed.
+    """A page that the server prepares while the one before it is read and parsed.
 
     A thread waits for the answer to begin, but only the caller reads its body: two threads that work on bytes of
     one process would only stop each other.
@@ -125,26 +135,30 @@ class _Waiting:
         self._stack = contextlib.ExitStack()
         self._begun = waiters.submit(self._stack.enter_context, client.beginning(path, params, accept, PAGE_BYTES))
 
-    def data(self) -> bytes:
-        """The whole body; an answer that is no success, or broke off, is asked for again with all patience."""
+    def data(self, head: t.Callable[[bytes], None]) -> bytes | None:
+        """The whole body, its first bytes given to `head` before the rest is there; None where the answer is no
+        success, or broke off."""
         with self._stack:
-            data = self._begun.result()()
-        return self._again().data if data is None else data
+            return self._begun.result()(head)
+
+    def again(self) -> bytes:
+        """The whole body, asked for once more with all patience."""
+        return self._again().data
 
     def forget(self) -> None:
         with contextlib.suppress(KubeError), self._stack:
             self._begun.result()
 
 
-def _next_token(data: bytes) -> str:
+def _next_token(head: bytes) -> str:
     """The continue token where the list's metadata stands before its items, so that the next page can be on its way
-    while this one is parsed; empty where it does not."""
-    if data.startswith(protobuf.MAGIC):
+    while this one is read; empty where it does not."""
+    if head.startswith(protobuf.MAGIC):
         try:
-            return _token({"metadata": protobuf.listing(data).metadata})
+            return _token({"metadata": protobuf.listing(head).metadata})
         except protobuf.MalformedError:
             return ""
-    match = _HEAD.match(data, 0, 4096)
+    match = _HEAD.match(head, 0, 4096)
     if match is None:
         return ""
     try:

@@ -65,20 +65,24 @@ class Answer:
 
     def items(self, shape: Shape) -> list[dict[str, t.Any]]:
         """Raises MalformedError."""
+        if self.end > len(self.data):
+            raise MalformedError("it ends too early")
         found = _read(self.data, self.start, self.end, {2 << 3 | _LENGTH: ("items", MANY, shape.rules)})
         return t.cast("list[dict[str, t.Any]]", found.get("items") or [])
 
 
 def listing(data: bytes) -> Answer:
-    """The list in a whole answer that begins with MAGIC. Raises MalformedError."""
-    start, end = len(MAGIC), len(data)
-    for key, first, last in _fields(data, start, end):
+    """The list in an answer that begins with MAGIC; its first bytes are enough. Raises MalformedError."""
+    at = len(MAGIC)
+    while at < len(data):
+        key, first, at = _field(data, at)
         if key == 2 << 3 | _LENGTH:
-            for inner, begin, stop in _fields(data, first, last):
-                if inner == 1 << 3 | _LENGTH:
-                    return Answer(_read(data, begin, stop, _LIST_META.rules), data, first, last)
-                break
-            return Answer({}, data, first, last)
+            inner, begin, stop = _field(data, first) if first < at else (0, first, first)
+            if inner != 1 << 3 | _LENGTH:
+                return Answer({}, data, first, at)
+            if stop > min(at, len(data)):
+                raise MalformedError("a field is longer than what holds it")
+            return Answer(_read(data, begin, stop, _LIST_META.rules), data, first, at)
     raise MalformedError("it wraps no list")
 
 
@@ -183,5 +187,5 @@ def _raw(data: bytes, at: int, end: int) -> t.Any:
     for key, first, last in _fields(data, at, end):
         if key == 1 << 3 | _LENGTH:
             with contextlib.suppress(ValueError, RecursionError):
-                return json.loads(data[first:last])
+                return json.loads(data[first:last].decode("utf-8", "replace"))
     return None

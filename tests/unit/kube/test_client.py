@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.kube import paging
@@ -103,6 +104,32 @@ def test_pages_follow_the_token_and_are_asked_for_ahead():
     assert names(found) == [["a", "b"], ["c", "d"], ["e"]]
     assert {page.resource_version for page in found} == {"7"}
     assert [page.last for page in found] == [False, False, True]
+
+
+def test_the_next_page_is_asked_for_before_the_rest_of_this_one_is_there():
+    next_asked, in_time = threading.Event(), []
+    large = ["x" * 600_000]
+
+    def answer(asked):
+        if "continue=" in asked.path:
+            next_asked.set()
+            return Say(body=listing("b"))
+        return Say(body=listing(large, "t1"), middle=lambda: in_time.append(next_asked.wait(20)))
+
+    with serving(answer) as server:
+        assert names(client(server).list_pages("/api/v1/pods")) == [large, ["b"]]
+    assert in_time == [True]
+
+
+def test_a_page_that_breaks_off_takes_the_next_one_with_it():
+    """What the broken page named as the next belongs to another version of the list."""
+    large = ["x" * 600_000]
+    first = [Say(body=listing(large, "old"), cut=True), Say(body=listing(large, "new", "8"))]
+    pages = {"old": Say(body=listing(["wrong"])), "new": Say(body=listing("b", version="8"))}
+    with serving(lambda asked: pages.get(asked.path.partition("continue=")[2]) or first.pop(0)) as server:
+        found = list(client(server).list_pages("/api/v1/pods"))
+    assert names(found) == [large, ["b"]]
+    assert {page.resource_version for page in found} == {"8"}
 
 
 def test_metadata_behind_the_items_and_items_that_look_like_metadata():

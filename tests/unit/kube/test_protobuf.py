@@ -93,6 +93,13 @@ def test_what_is_wanted_and_nothing_else():
     assert found.items(THING) == [READ, {}]
 
 
+def test_the_first_bytes_name_the_next_page_and_are_no_list():
+    head = answer(WHOLE, token="next")[:100]
+    assert protobuf.listing(head).metadata["continue"] == "next"
+    with pytest.raises(MalformedError):
+        protobuf.listing(head).items(THING)
+
+
 def test_damage_is_told():
     """Every cut and ten thousand changed bytes: the answer or MalformedError, in no time, and nothing else."""
     small = answer(message((2, message((1, "main"), (2, "quay.io/a/b:1")))), token="t")
