@@ -21,7 +21,7 @@ import tempfile
 import threading
 import typing as t
 
-from ..files import read_json, sha256_file, write_json, write_whole
+from ..files import read_json, sha256_file, write_json
 from ..model import (
     Check,
     Content,
@@ -130,12 +130,12 @@ def judge_again(run: Again) -> Summary:
         tempfile.TemporaryDirectory(prefix="scap-again-") as scratch,
         concurrent.futures.ThreadPoolExecutor(count) as pool,
     ):
-        write_whole(os.path.join(scratch, "scanner.pyz"), zipapp.build(compiled=True))
+        program = zipapp.write(scratch)
         groups = _alike(works)
         shares = [groups[number::count] for number in range(count)]
         processes: list[subprocess.Popen[bytes]] = []
         waiting = [
-            pool.submit(_evaluate, run, share, processor, os.path.join(scratch, str(number)), end, processes)
+            pool.submit(_evaluate, run, program, share, processor, os.path.join(scratch, str(number)), end, processes)
             for number, (share, processor) in enumerate(zip(shares, itertools.cycle(processors)))
             if share
         ]
@@ -166,6 +166,7 @@ _End = t.Callable[[_Work, J, t.List[Results]], None]
 
 def _evaluate(
     run: Again,
+    program: str,
     share: t.Sequence[list[_Work]],
     processor: int,
     scratch: str,
@@ -198,7 +199,6 @@ def _evaluate(
     }
     path = os.path.join(scratch, "request.json")
     write_json(path, request, durable=False)
-    program = os.path.join(os.path.dirname(scratch), "scanner.pyz")
     argv = [*user_prefix(), run.python, "-I", "-S", "-c", _MAIN, program, path, scratch]
     try:
         with (

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import typing as t
 
-from ..files import write_json, write_whole
+from ..files import write_json
 from ..model import Image, J, ScapError, to_json
 from ..process import Completed, run
 from ..scanner.acquire.records import Access
@@ -52,8 +52,7 @@ class LocalExecutor(Executor):
         with contextlib.ExitStack() as stack:
             scratch = tempfile.mkdtemp(prefix="scap-images-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-            program = os.path.join(scratch, "scanner.pyz")
-            write_whole(program, zipapp.build(compiled=True))
+            program = zipapp.write(scratch)
             pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(_window(settings)))
             stopped = threading.Event()
             waiting = [pool.submit(self._one, image, settings, program, scratch, prefix, stopped) for image in images]

@@ -14,10 +14,13 @@ import importlib
 import importlib.util
 import io
 import marshal
+import os
 import sys
 import types
 import zipfile
 
+from ..files import write_whole
+from ..model import ScapError
 from ..scanner import again, handover, pod, program, tailor
 from ..scanner.acquire import resolve, ways
 from ..scanner.compile import stream
@@ -50,6 +53,17 @@ def build(compiled: bool = False) -> bytes:
             if compiled:
                 _add(archive, f"{_PACKAGE}/{path}{suffix}c", _bytecode(name, source))
     return packed.getvalue()
+
+
+def write(folder: str) -> str:
+    """The path of the program in `folder`, with bytecode; ScapError `disk_full` where it cannot be written there."""
+    path = os.path.join(folder, "scanner.pyz")
+    try:
+        write_whole(path, build(compiled=True), durable=False)
+    except OSError as error:
+        text = f"{path}: the scanner's program cannot be written: {error.strerror}; free some space there or set TMPDIR"
+        raise ScapError("disk_full", text) from error
+    return path
 
 
 def _source(module: types.ModuleType) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import lzma
@@ -20,7 +21,7 @@ import typing as t
 
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.files import read_json
-from ansible_collections.scap.images.plugins.module_utils.model import Results
+from ansible_collections.scap.images.plugins.module_utils.model import Results, ScapError
 
 from tests.data import tiny
 from tests.data.oci_layout import Layout
@@ -293,22 +294,33 @@ def test_a_registry_with_a_password_and_its_own_authority(tmp_path: pathlib.Path
     assert holders == []
 
 
+@contextlib.contextmanager
+def scratch_of(folder: pathlib.Path, size: str, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
+    """Temporary files go to a file system of that size."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(folder))
+            yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 def test_a_full_disk_is_named_and_nothing_is_lost(
     tmp_path: pathlib.Path, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scanner = Scanner(tmp_path / "scap", way="unpack")
     (before,) = scanner.scan(image).values()
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
-    monkeypatch.setattr(tempfile, "tempdir", str(small))
-    try:
+    with scratch_of(tmp_path / "small", "1m", monkeypatch):
         (entry,) = scanner.scan(tiny.layout(tmp_path / "big", {"opt/big": os.urandom(2 << 20)})).values()
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
     assert entry.evidence.error is not None
     assert entry.evidence.error.code == "disk_full"
     assert "free some space" in entry.evidence.error.message
+    with scratch_of(tmp_path / "smaller", "64k", monkeypatch), pytest.raises(ScapError) as caught:
+        scanner.scan(tiny.layout(tmp_path / "other", {"opt/other": b"x"}))
+    assert caught.value.code == "disk_full"
+    assert "set TMPDIR" in caught.value.message
     assert read_json(os.path.join(before.path, "evidence.json"))["error"] is None
 
 
