@@ -77,6 +77,8 @@ options:
     description:
       - Paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that are evaluated beside
         the profile.
+      - Of several, an image is evaluated by those whose C(platform) names its operating system, and the others are
+        named in its coverage; where none does, it is evaluated by all of them and proven by none.
     type: list
     elements: str
     default: []

@@ -50,6 +50,7 @@ options:
     description:
       - With O(dir), paths or URLs of OVAL definition files (vulnerability feeds), plain or compressed, that take the
         place of those of the scans. They are evaluated with C(oscap) on what each evidence kept, without the image.
+      - An image keeps what it was evaluated by where none of them is for its operating system.
       - Such a verdict says RV(ignore:evaluated=from evidence); it is as old as its scan. An image of which a feed reads
         what its evidence did not keep is V(stale) until it is scanned again.
     type: list
@@ -159,7 +160,8 @@ compared:
       reasons: ["failed_rules: 3 failed rules of medium severity, 0 allowed: a, b, c"]
 from_evidence:
   description: What became of the images under O(oval), by number; evaluated on their evidence, unchanged since these
-    very feeds were evaluated, due for a new scan, skipped because there is no evidence of a scan.
+    very feeds were evaluated, due for a new scan, skipped because there is no evidence of a scan or none of the feeds
+    is for their operating system.
   returned: with O(oval)
   type: dict
   sample:

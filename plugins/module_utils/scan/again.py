@@ -37,7 +37,7 @@ from ..model import (
     to_json,
 )
 from ..results import merge, parse_file
-from ..scanner.content import content_key
+from ..scanner.content import UNUSED, content_key, feed_contents, fitting
 from ..scanner.contentinfo import content_info
 from ..scanner.kept import NAME as KEPT
 from ..scanner.oval.index import make_index
@@ -82,7 +82,7 @@ class Summary:
     """Evidences of these very feeds."""
     due: int = 0
     skipped: int = 0
-    """In error, not applicable, or of other feeds' systems."""
+    """In error, not applicable, or of a system that none of the feeds is for: these keep what they have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +91,8 @@ class _Work:
     path: str
     """Absolute folder of the old evidence."""
     staging: str
+    feeds: list[int]
+    """The numbers of those that are for it."""
     contents: list[Content]
     """Of the new evidence, feeds not yet compiled."""
 
@@ -99,23 +101,26 @@ def judge_again(run: Again) -> Summary:
     """Evaluate the feeds on the latest evidence of every image; raises ScapError where none can be."""
     cache = os.path.join(run.dir, "content")
     os.makedirs(cache, mode=0o700, exist_ok=True)
-    feeds = []
-    for path in run.oval:
-        info = content_info(path, cache)
+    infos = [content_info(path, cache) for path in run.oval]
+    for path, info in zip(run.oval, infos):
         if info.kind != "oval":
             raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL")
-        feeds.append(Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at))
         with contextlib.suppress(ScapError):
             make_index(path, info.sha256, cache)
+    feeds = feed_contents(run.oval, infos)
     summary, works = Summary(), []
     for evidence, folder in evidences(run.dir):
-        contents = [*(content for content in evidence.content if content.kind != "oval"), *feeds]
-        if evidence.error is not None or evidence.not_applicable is not None or not evidence.digest:
+        rest = [content for content in evidence.content if content.kind != "oval"]
+        ours = fitting(evidence.os, infos)
+        if not ours and len(rest) == len(evidence.content):
+            ours = list(range(len(feeds)))  # as a scan with them would say: they are not for it
+        contents = [*rest, *(feeds[number] for number in ours)]
+        if evidence.error is not None or evidence.not_applicable is not None or not evidence.digest or not ours:
             summary.skipped += 1
         elif evidence.due is None and content_key(evidence.content) == content_key(contents):
             summary.unchanged += 1
         else:
-            works.append(_Work(evidence, os.path.join(run.dir, folder), "", contents))
+            works.append(_Work(evidence, os.path.join(run.dir, folder), "", ours, contents))
     lock = threading.Lock()
 
     def end(work: _Work, answer: J, parts: list[Results]) -> None:
@@ -152,11 +157,11 @@ def judge_again(run: Again) -> Summary:
 
 def _alike(works: t.Sequence[_Work]) -> list[list[_Work]]:
     """Images of which the same was kept, to the byte, get the same answers: most of a fleet shares a few bases."""
-    groups: dict[tuple[str, str, int, str], list[_Work]] = {}
+    groups: dict[tuple[t.Any, ...], list[_Work]] = {}
     for work in works:
         files = {file.name: file.sha256 for file in work.evidence.files}
         kept, packages = files.get(KEPT, work.path), files.get(PACKAGES, work.path)
-        key = kept, packages, work.evidence.packages, work.evidence.platform
+        key = kept, packages, work.evidence.packages, work.evidence.platform, *work.feeds
         groups.setdefault(key, []).append(work)
     return list(groups.values())
 
@@ -192,6 +197,7 @@ def _evaluate(
                 "files": {file.name: file.sha256 for file in work.evidence.files},
                 "packages": work.evidence.packages,
                 "platform": work.evidence.platform,
+                "oval": work.feeds,
                 "staging": work.staging,
             }
             for work, *_alike in groups
@@ -281,7 +287,7 @@ def _evidence(run: Again, work: _Work, answer: J, parts: list[Results]) -> Evide
     rules = dataclasses.replace(old, vulnerabilities=[], definition_counts={}, undecided=[], generated_at="")
     write_json(os.path.join(work.staging, RESULTS), to_json(merge([rules, *parts])), durable=False)
     names = [content.id for content in work.evidence.content if content.kind == "oval"]
-    of_feeds = (_UNCOMPILED, *(f"{name}{mark}" for name in names for mark in (" ", ",")))
+    of_feeds = (UNUSED, _UNCOMPILED, *(f"{name}{mark}" for name in names for mark in (" ", ",")))
     before = [
         check
         for check in work.evidence.coverage

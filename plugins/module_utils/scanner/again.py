@@ -5,7 +5,8 @@
 
 `main` reads a file with `oval` (paths), `cache`, `timeout`, `tools`, `processor` (the only one to use: the threads of
 oscap hand everything from one to the next) and `images`: a list of `evidence` (its folder),
-`files` (sha256 of its files by name), `packages` (their number), `platform`, `staging` (folder for what comes out).
+`files` (sha256 of its files by name), `packages` (their number), `platform`, `oval` (the numbers of the feeds that are
+for it), `staging` (folder for what comes out).
 Each line of standard output belongs to the next image: `{"staging", "checks", "contents", "oscap"}`, or `{"code",
 "message"}` where that image cannot be judged so.
 """
@@ -25,7 +26,7 @@ from ..files import read_json, sha256_file, write_json
 from ..model import Check, Content, J, Package, RecordError, ScapError, field, strings, to_json
 from ..process import limit
 from .confine import Sandbox, limits, oscap_version, prepare_home
-from .content import Selected, check_content
+from .content import Selected, check_content, feed_contents, left_out
 from .contentinfo import ContentInfo, content_info
 from .detect import read_os
 from .evaluate import Evaluation
@@ -53,10 +54,14 @@ class Feeds:
     timeout: float
     tools: str
 
-    @property
-    def contents(self) -> list[Content]:
-        pairs = zip(self.paths, self.infos)
-        return [Content("oval", os.path.basename(p), "", info.sha256, "", info.generated_at) for p, info in pairs]
+    def only(self, numbers: t.Sequence[int]) -> Feeds:
+        """These of them."""
+        return dataclasses.replace(
+            self,
+            paths=[self.paths[number] for number in numbers],
+            infos=[self.infos[number] for number in numbers],
+            indexes=[self.indexes[number] for number in numbers],
+        )
 
 
 def main(argv: t.Sequence[str]) -> int:
@@ -92,7 +97,10 @@ def _index(path: str, sha256: str, cache: str) -> Index | ScapError:
 
 
 def evaluate(feeds: Feeds, image: J, work: str) -> J:
-    """Evaluate the feeds on one small root; raises ScapError, with the code not_kept where only a scan can tell."""
+    """Evaluate an image's feeds on one small root; raises ScapError, with the code not_kept where only a scan can
+    tell."""
+    every, numbers = feeds, field(image, "oval", list)
+    feeds = every.only(numbers)
     root, home, out = (os.path.join(work, name) for name in ("root", "home", "out"))
     for folder in (root, out):
         os.mkdir(folder, mode=0o755)
@@ -109,7 +117,7 @@ def evaluate(feeds: Feeds, image: J, work: str) -> J:
     texts.relink()
     sandbox = Sandbox(root=root, out=out, home=home, tools=feeds.tools)
     staging = field(image, "staging", str)
-    contents = feeds.contents
+    contents = feed_contents(feeds.paths, feeds.infos)
     checks: list[Check] = []
     ended: list[Evaluation] = []
     for number, path in enumerate(feeds.paths):
@@ -141,7 +149,9 @@ def evaluate(feeds: Feeds, image: J, work: str) -> J:
     version = _version(sandbox.tools, sandbox)
     checks.append(check_stderr([(entry.what, entry.stderr) for entry in ended], version))
     checks.append(Check("exit_status", True, f"{len(ended)} calls of oscap {version} ended as they should"))
-    checks += check_content(Selected("", None, feeds.infos, feeds.paths, contents), read_os(root), inventory.packages)
+    os_ = read_os(root)
+    unused = left_out(os_, every.paths, every.infos, numbers)
+    checks += check_content(Selected("", None, feeds.infos, feeds.paths, contents, unused), os_, inventory.packages)
     expected = {"rules": [], "all_rules": 0, "oval": [info.definitions for info in feeds.infos]}
     write_json(os.path.join(staging, "expected.json.gz"), expected, durable=False)
     return {

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import typing as t
 
 from ..files import dumps, read_json, sha256_file
 from ..model import Check, Content, OperatingSystem, Package, Reason, ScapError, field
@@ -20,6 +21,8 @@ from .request import Request
 NEWEST_SCHEMA = 11
 """Of OVAL 5. We let oscap evaluate feeds without validating them, so it would not complain of a newer one."""
 DEFAULT_FOLDERS = ("/usr/share/xml/scap/ssg/content",)
+UNUSED = "not evaluated: "
+"""How the check of a feed begins that is for other operating systems."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Selected:
     """One for the data stream (if any), then one for each OVAL file."""
     oval: list[str]
     contents: list[Content]
+    unused: list[Check] = dataclasses.field(default_factory=list)
+    """One for each OVAL file that is for other operating systems."""
 
     @property
     def key(self) -> str:
@@ -91,17 +96,40 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
         contents.append(
             Content("datastream", os.path.basename(original), profile.id, info.sha256, "", info.generated_at)
         )
-    for path in request.oval:
-        info = content_info(path, request.cache)
+    feeds = [content_info(path, request.cache) for path in request.oval]
+    for path, info in zip(request.oval, feeds):
         if info.kind != "oval":
             raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL; give it as scap_content")
-        infos.append(info)
-        contents.append(Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at))
+    used = fitting(os_, feeds) or list(range(len(feeds)))
+    paths = [request.oval[number] for number in used]
+    infos += [feeds[number] for number in used]
+    contents += feed_contents(paths, infos[len(infos) - len(used) :])
     if request.tailoring and profile is not None and not request.compiled:
         contents[0] = dataclasses.replace(contents[0], sha256=sha256_file(original))
         name, digest = os.path.basename(request.tailoring), sha256_file(request.tailoring)
         contents.append(Content("tailoring", name, profile.id, digest))
-    return Selected("" if datastream == "none" else datastream, profile, infos, list(request.oval), contents)
+    unused = left_out(os_, request.oval, feeds, used)
+    return Selected("" if datastream == "none" else datastream, profile, infos, paths, contents, unused)
+
+
+def fitting(os_: OperatingSystem, feeds: t.Sequence[ContentInfo]) -> list[int]:
+    """The numbers of the feeds that are for this OS: a fleet's feeds are given together, and each image has its own."""
+    return [number for number, info in enumerate(feeds) if oval_platform_matches(os_, info.platforms)]
+
+
+def feed_contents(paths: t.Sequence[str], feeds: t.Sequence[ContentInfo]) -> list[Content]:
+    """The records of feeds that are not compiled yet."""
+    pairs = zip(paths, feeds)
+    return [Content("oval", os.path.basename(path), "", info.sha256, "", info.generated_at) for path, info in pairs]
+
+
+def left_out(
+    os_: OperatingSystem, paths: t.Sequence[str], feeds: t.Sequence[ContentInfo], used: t.Collection[int]
+) -> list[Check]:
+    """One Check for each feed that is not used."""
+    others = [number for number in range(len(feeds)) if number not in used]
+    said = [_relation(os.path.basename(paths[number]), os_, False, _names(feeds[number])) for number in others]
+    return [Check("content", True, f"{UNUSED}{text}") for text in said]
 
 
 def _find_datastream(request: Request, os_: OperatingSystem) -> str | Reason:
@@ -132,14 +160,14 @@ def _is_known(schema: str) -> bool:
 def check_content(selected: Selected, os_: OperatingSystem, packages: list[Package]) -> list[Check]:
     """Whether every file of the content set is for this OS, and each feed for its packages.
 
-    One Check a file, all called `content`, and a `feed` more for each OVAL file.
+    One Check a file, all called `content`, and a `feed` more for each OVAL file that is used.
     """
     checks = []
     files = [content for content in selected.contents if content.kind != "tailoring"]
     for content, info in zip(files, selected.infos):
         if info.kind == "datastream":
             passed = cpe_matches(os_, info.platforms)
-            names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
+            names = _names(info)
             rules = selected.profile.rules if selected.profile else []
             missing = set(info.broken)
             broken = [rule for rule in rules if rule in missing]
@@ -149,16 +177,23 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
         else:
             known = _is_known(info.schema)
             passed = oval_platform_matches(os_, info.platforms) and info.definitions > 0 and known
-            names = ", ".join(sorted(info.platforms)[:3]) or "no platform"
+            names = _names(info)
             if not info.definitions:
                 names = "no patch or vulnerability definition"
             if not known:
                 names = f"the OVAL schema {info.schema or 'of no version'}, which oscap does not know"
-        relation = "is for" if passed else "is not for"
-        detail = f"{content.id} {relation} {os_.label or 'an unknown OS'} (it names {names})"
-        checks.append(Check("content", passed, detail))
+        checks.append(Check("content", passed, _relation(content.id, os_, passed, names)))
         if info.kind == "oval" and packages:
             checks.append(check_feed(content, info.packages, info.keys, packages))
     if selected.oval and not packages:
         checks.append(Check("content", False, "no package is installed that an OVAL definition could be about"))
-    return checks
+    return [*checks, *selected.unused]
+
+
+def _relation(name: str, os_: OperatingSystem, is_for: bool, names: str) -> str:
+    relation = "is for" if is_for else "is not for"
+    return f"{name} {relation} {os_.label or 'an unknown OS'} (it names {names})"
+
+
+def _names(info: ContentInfo) -> str:
+    return ", ".join(sorted(info.platforms)[:3]) or "no platform"

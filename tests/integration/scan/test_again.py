@@ -42,6 +42,14 @@ def new(tmp_path: pathlib.Path) -> str:
 
 
 @pytest.fixture
+def nine(tmp_path: pathlib.Path, new: str) -> str:
+    """The same as one for the next release."""
+    feed = tmp_path / "rhel9.xml"
+    feed.write_text(pathlib.Path(new).read_text().replace("Linux 8</platform>", "Linux 9</platform>"))
+    return str(feed)
+
+
+@pytest.fixture
 def old(tmp_path: pathlib.Path, new: str) -> str:
     """The same before anything was fixed."""
     feed = tmp_path / "before.xml"
@@ -74,8 +82,8 @@ def test_a_new_feed_is_judged_without_the_image(tmp_path: pathlib.Path, new: str
     assert judge_again(run) == Summary(unchanged=1)
 
 
-def test_what_is_alike_is_evaluated_once(tmp_path: pathlib.Path, new: str, old: str) -> None:
-    """Three images, two of them with the same packages to the byte."""
+def test_what_is_alike_is_evaluated_once(tmp_path: pathlib.Path, new: str, old: str, nine: str) -> None:
+    """Three images, two of them with the same packages to the byte; each is evaluated by the feed that is for it."""
     folder = tmp_path / "scaps"
     settings = {"profile": "none", "compile": True, "sample": 0.0}
     for name in ("rhel8-ubi8.0-bdb", "rhel9-ubi9.0"):
@@ -85,7 +93,9 @@ def test_what_is_alike_is_evaluated_once(tmp_path: pathlib.Path, new: str, old: 
     shutil.copytree((folder / place).parent, twin)
     (record,) = twin.glob("*/evidence.json")
     write_json(str(record), {**read_json(str(record)), "digest": f"sha256:{twin.name}", "reference": "docker://twin"})
-    assert judge_again(Again(str(folder), [new], sys.executable)).evaluated == 3
+    run = Again(str(folder), [nine, new], sys.executable)
+    assert judge_again(run) == Summary(evaluated=3)
+    assert judge_again(run) == Summary(unchanged=3)
     judged = {evidence.digest: (evidence, folder / path) for evidence, path in evidences(str(folder))}
     inodes = [(path / "oval-0.xml.gz").stat().st_ino for _evidence, path in judged.values()]
     assert (len(inodes), len(set(inodes))) == (3, 2)
@@ -94,6 +104,32 @@ def test_what_is_alike_is_evaluated_once(tmp_path: pathlib.Path, new: str, old: 
     assert not unproven(evidence)
     peer = next(path for other, path in judged.values() if other.os == evidence.os and path.parent != twin)
     assert read_json(str(path / "results.json.gz")) == read_json(str(peer / "results.json.gz"))
+    used = {other.os.version[0]: [content.id for content in other.content] for other, _path in judged.values()}
+    assert used == {"8": ["rhel8.xml"], "9": ["rhel9.xml"]}
+    (left_out,) = [check.detail for check in evidence.coverage if check.detail.startswith("not evaluated: ")]
+    assert left_out.startswith("not evaluated: rhel9.xml is not for rhel 8")
+
+
+def test_a_feed_for_other_systems_leaves_an_image_as_it_is(
+    tmp_path: pathlib.Path, new: str, old: str, nine: str
+) -> None:
+    reference = f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}"
+    settings = {"profile": "none", "compile": True, "sample": 0.0}
+    first = Scanner(tmp_path / "scaps").one(reference, oval=[old, nine], **settings)
+    assert not unproven(first)
+    assert [content.id for content in first.content] == ["before.xml"]
+    assert judge_again(Again(str(tmp_path / "scaps"), [nine], sys.executable)) == Summary(skipped=1)
+    assert latest(tmp_path / "scaps")[0] == first
+    assert judge_again(Again(str(tmp_path / "scaps"), [new], sys.executable)) == Summary(evaluated=1)
+    again, _place = latest(tmp_path / "scaps")
+    assert not unproven(again)
+    assert not [check for check in again.coverage if "rhel9.xml" in check.detail]
+
+
+def test_feeds_that_are_all_for_other_systems_prove_nothing(tmp_path: pathlib.Path, nine: str) -> None:
+    reference = f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}"
+    evidence = Scanner(tmp_path / "scaps").one(reference, profile="none", oval=[nine])
+    assert list(unproven(evidence)) == ["content"]
 
 
 def elsewhere(text: str) -> str:
