@@ -131,7 +131,7 @@ def test_a_page_that_expired_and_a_checkpoint_that_is_too_old(
     for number in range(30):
         api.admin.create(IMAGES, _image(number))
     _forget_the_past(api)
-    token, data = paging._token, paging._Waiting.data
+    token, again = paging._token, paging._Waiting.again
     made: list[str] = []
     refused: list[int] = []
 
@@ -145,13 +145,13 @@ def test_a_page_that_expired_and_a_checkpoint_that_is_too_old(
 
     def told(waiting: t.Any) -> bytes:
         try:
-            return data(waiting)
+            return again(waiting)
         except KubeError as error:
             refused.append(error.status)
             raise
 
     monkeypatch.setattr(paging, "_token", expired)
-    monkeypatch.setattr(paging._Waiting, "data", told)
+    monkeypatch.setattr(paging._Waiting, "again", told)
     assert _discover(api, tmp_path)["digests"] == _ours(api)
     assert refused == [410]
     checkpoints.age(tmp_path)
