@@ -9,6 +9,7 @@ import concurrent.futures
 import dataclasses
 import gzip
 import json
+import lzma
 import pathlib
 import typing as t
 
@@ -26,7 +27,7 @@ from ansible_collections.scap.images.plugins.module_utils.scan.kubernetes_job im
 from ansible_collections.scap.images.plugins.module_utils.scanner.pod import COPY, PULL, RUNGS, USERNS
 
 from tests.data import tiny
-from tests.support import kube, scanning
+from tests.support import kube, scanning, shared_data
 
 
 @pytest.mark.parametrize("rung", RUNGS)
@@ -104,6 +105,8 @@ def test_content_that_was_found_valid_is_compiled_once_for_all_pods(
         "then": ["compiled.json", "compiled.xml"],
         "sampled": ["datastream.xml"],
     }
+    ids = [[it.id for it in entry.evidence.content] for entry in found.values()]
+    assert ids == [[pathlib.Path(settings.datastream).name]] * 3
     contents = [[(it.sha256, it.compiled_sha256) for it in entry.evidence.content] for entry in found.values()]
     assert contents[0] == contents[1] == contents[2]
     assert contents[0][0][1]
@@ -112,6 +115,23 @@ def test_content_that_was_found_valid_is_compiled_once_for_all_pods(
     assert any(rule["description"] and rule["fix"] for rule in first)
     assert "both_ways" in [check.check for check in found["sampled"].evidence.coverage]
     assert "texts.json.gz" not in [file.name for file in found["then"].evidence.files]
+
+
+def test_each_image_gets_the_feeds_of_its_system(
+    place: scanning.Scanning, settings: Settings, tmp_path: pathlib.Path
+) -> None:
+    """Of a fleet's feeds, by the names that they have here."""
+    feed = lzma.decompress(shared_data.path("oval", "com.redhat.rhsa-RHEL8.xml.xz").read_bytes())
+    (tmp_path / "rhel-8.xml").write_bytes(feed)
+    (tmp_path / "rhel-9.xml").write_bytes(feed.replace(b"Linux 8</platform>", b"Linux 9</platform>"))
+    feeds = [str(tmp_path / name) for name in ("rhel-9.xml", "rhel-8.xml")]
+    image = place.pushed(f"oci-archive:{shared_data.path('images', 'rhel8-ubi8.0-bdb.oci.tar')}", "feeds:1")
+    (found,) = place.scan([image], dataclasses.replace(settings, profile="none", datastream="auto", oval=feeds))
+    evidence = found.evidence
+    assert evidence.error is None
+    assert [check for check in evidence.coverage if not check.passed] == []
+    assert [content.id for content in evidence.content] == ["rhel-8.xml"]
+    assert any(it.detail.startswith("not evaluated: rhel-9.xml is not for rhel 8") for it in evidence.coverage)
 
 
 def _content(image: Image, settings: Settings) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import os
 import typing as t
 
 from ..files import sha256_file
@@ -27,7 +28,7 @@ class Uploaded(t.NamedTuple):
     """Content as a pod finds it."""
 
     files: dict[str, J]
-    """Name to `sha256` and `pieces` (paths in the pod)."""
+    """Name to `sha256`, `pieces` (paths in the pod) and `path` (below the pod's folder of content)."""
     maps: dict[str, list[str]]
     """Name to the ConfigMaps that hold it."""
     sizes: dict[str, int]
@@ -62,8 +63,13 @@ def upload(client: Client, namespace: str, paths: t.Mapping[str, str]) -> Upload
             _put(client, namespace, f"content-{key}", key, packed[start : start + PIECE])
             found.maps[name].append(f"content-{key}")
             pieces.append(f"{CONTENT}/{key}")
-        found.files[name] = {"sha256": sha256, "pieces": pieces}
+        found.files[name] = {"sha256": sha256, "pieces": pieces, "path": _path(name, path)}
     return found
+
+
+def _path(name: str, source: str) -> str:
+    """Content keeps the file name that it has here: evidence and messages call it by that."""
+    return f"{name}/{os.path.basename(source)}" if name.endswith(".xml") else name
 
 
 def _put(client: Client, namespace: str, name: str, key: str, data: bytes) -> str:

@@ -177,16 +177,16 @@ class Maker:
 
     def _spec(self, rung: str) -> J:
         run, image, settings = self._run, self._image, self._run.settings
-        names = {name: run.content.files[name] for name in self._names}
-        stream = next((name for name in (STREAM, "datastream.xml") if name in names), "")
+        content = {name: run.content.files[name] for name in self._names}
+        paths = {name: f"{WORK}/content/{entry['path']}" for name, entry in content.items()}
         request = {
             **settings.request(image),
             "executor": "kubernetes",
             "reuse": False,
-            "datastream": f"{WORK}/content/{stream}" if stream else settings.datastream,
-            "compiled": f"{WORK}/content/{FACTS}" if FACTS in names else "",
-            "tailoring": f"{WORK}/content/tailoring.xml" if "tailoring.xml" in names else "",
-            "oval": [f"{WORK}/content/oval-{number}.xml" for number in range(len(settings.oval))],
+            "datastream": paths.get(STREAM) or paths.get("datastream.xml") or settings.datastream,
+            "compiled": paths.get(FACTS, ""),
+            "tailoring": paths.get("tailoring.xml", ""),
+            "oval": [paths[f"oval-{number}.xml"] for number in range(len(settings.oval))],
             "access": {**to_json(run.access), "authfile": "", **self._registry_files()},
             "resolved": {
                 "reference": image.reference,
@@ -202,7 +202,7 @@ class Maker:
         return {
             "request": request,
             "rung": rung,
-            "content": names,
+            "content": content,
             "known": sorted(known),
             "deadline": run.options.hold,
         }

@@ -82,7 +82,7 @@ def _scan(spec: J) -> J:
         write_whole(f"{cache}/{name}", b"", durable=False)
     for name, entry in field(spec, "content", dict).items():
         folder = cache if name.endswith(".sqlite") else f"{WORK}/content"
-        assemble(f"{folder}/{name}", field(entry, "sha256", str), strings(entry, "pieces"))
+        assemble(f"{folder}/{field(entry, 'path', str)}", field(entry, "sha256", str), strings(entry, "pieces"))
     rung = field(spec, "rung", str)
     request = dict(field(spec, "request", dict), cache=cache, evidence=f"{WORK}/evidence", rung=rung, confined=True)
     if rung == PULL:
