@@ -113,8 +113,12 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
 
 
 def fitting(os_: OperatingSystem, feeds: t.Sequence[ContentInfo]) -> list[int]:
-    """The numbers of the feeds that are for this OS: a fleet's feeds are given together, and each image has its own."""
-    return [number for number, info in enumerate(feeds) if oval_platform_matches(os_, info.platforms)]
+    """The numbers of the feeds that are for this OS: a fleet's feeds are given together, and each image has its own.
+
+    One that names no platform may be for any: it stays, and its check says what is wrong with it.
+    """
+    named = enumerate(info.platforms for info in feeds)
+    return [number for number, platforms in named if not platforms or oval_platform_matches(os_, platforms)]
 
 
 def feed_contents(paths: t.Sequence[str], feeds: t.Sequence[ContentInfo]) -> list[Content]:

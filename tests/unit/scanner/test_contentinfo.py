@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from ansible_collections.scap.images.plugins.module_utils.model import Content, OperatingSystem, Package, ScapError
 from ansible_collections.scap.images.plugins.module_utils.scanner import contentinfo
-from ansible_collections.scap.images.plugins.module_utils.scanner.content import Selected, check_content
+from ansible_collections.scap.images.plugins.module_utils.scanner.content import Selected, check_content, fitting
 
 SSG = pathlib.Path("/usr/share/xml/scap/ssg/content")
 
@@ -179,3 +179,17 @@ def test_the_selected_rules_are_those_that_oscap_selects(tmp_path: pathlib.Path,
     )
     answered = {line.rpartition(":")[0] for line in done.stdout.decode().splitlines() if line}
     assert answered == set(chosen.rules)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "used"),
+    [
+        ([["Red Hat Enterprise Linux 9"], ["Red Hat Enterprise Linux 8"], ["Debian GNU/Linux 11"]], [1]),
+        ([["Red Hat Enterprise Linux 8"], ["Red Hat Enterprise Linux 80", "Red Hat Enterprise Linux 8.4"]], [0, 1]),
+        ([["Red Hat Enterprise Linux 8"], []], [0, 1]),
+        ([["Red Hat Enterprise Linux 80"]], []),
+    ],
+)
+def test_the_feeds_of_an_operating_system(platforms: list[list[str]], used: list[int]) -> None:
+    feeds = [contentinfo.ContentInfo("0" * 64, "oval", platforms=names) for names in platforms]
+    assert fitting(OperatingSystem("rhel", "8.4"), feeds) == used
