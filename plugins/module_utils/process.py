@@ -117,9 +117,13 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _await_end(pid: int, deadline: float) -> None:
-    """Wait for a child's end, and leave it as it is: its number stays its own while its group is ended."""
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    """Wait for a child's end, and leave it as it is: its number stays its own while its group is ended.
+
+    Another thread may have waited for it already.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def limit(limits: t.Mapping[int, int]) -> None:

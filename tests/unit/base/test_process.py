@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import resource
+import subprocess
 import sys
 
 import pytest
@@ -73,3 +74,11 @@ def test_a_program_that_does_not_end_when_asked_is_killed(monkeypatch: pytest.Mo
     done = process.run(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], timeout=1)
     assert done.timed_out
     assert done.returncode == -9
+
+
+def test_a_program_whose_end_another_thread_has_seen() -> None:
+    """As zstd's is where the thread that reads it waits for it."""
+    program = subprocess.Popen(["true"], start_new_session=True)
+    os.waitpid(program.pid, 0)
+    process.end_group(program)
+    assert program.returncode is not None
