@@ -28,7 +28,7 @@ class Uploaded(t.NamedTuple):
     """Content as a pod finds it."""
 
     files: dict[str, J]
-    """Name to `sha256`, `pieces` (paths in the pod) and `path` (below the pod's folder of content)."""
+    """Name to `sha256`, `pieces` (paths in the pod) and `path` (below the pod's WORK)."""
     maps: dict[str, list[str]]
     """Name to the ConfigMaps that hold it."""
     sizes: dict[str, int]
@@ -68,8 +68,11 @@ def upload(client: Client, namespace: str, paths: t.Mapping[str, str]) -> Upload
 
 
 def _path(name: str, source: str) -> str:
-    """Content keeps the file name that it has here: evidence and messages call it by that."""
-    return f"{name}/{os.path.basename(source)}" if name.endswith(".xml") else name
+    """Content keeps the file name that it has here: evidence and messages call it by that. An index of a feed is found
+    by its name in the cache."""
+    if name.endswith(".sqlite"):
+        return f"cache/{name}"
+    return f"content/{name}/{os.path.basename(source)}" if name.endswith(".xml") else f"content/{name}"
 
 
 def _put(client: Client, namespace: str, name: str, key: str, data: bytes) -> str:

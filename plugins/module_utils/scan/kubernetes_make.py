@@ -178,7 +178,7 @@ class Maker:
     def _spec(self, rung: str) -> J:
         run, image, settings = self._run, self._image, self._run.settings
         content = {name: run.content.files[name] for name in self._names}
-        paths = {name: f"{WORK}/content/{entry['path']}" for name, entry in content.items()}
+        paths = {name: f"{WORK}/{entry['path']}" for name, entry in content.items()}
         request = {
             **settings.request(image),
             "executor": "kubernetes",

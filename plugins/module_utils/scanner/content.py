@@ -102,8 +102,9 @@ def select(request: Request, os_: OperatingSystem) -> Selected | Reason:
             raise ScapError("content_unsupported", f"{path}: is a data stream, not OVAL; give it as scap_content")
     used = fitting(os_, feeds) or list(range(len(feeds)))
     paths = [request.oval[number] for number in used]
-    infos += [feeds[number] for number in used]
-    contents += feed_contents(paths, infos[len(infos) - len(used) :])
+    chosen = [feeds[number] for number in used]
+    infos += chosen
+    contents += feed_contents(paths, chosen)
     if request.tailoring and profile is not None and not request.compiled:
         contents[0] = dataclasses.replace(contents[0], sha256=sha256_file(original))
         name, digest = os.path.basename(request.tailoring), sha256_file(request.tailoring)
@@ -169,9 +170,9 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
     checks = []
     files = [content for content in selected.contents if content.kind != "tailoring"]
     for content, info in zip(files, selected.infos):
+        names = _names(info)
         if info.kind == "datastream":
             passed = cpe_matches(os_, info.platforms)
-            names = _names(info)
             rules = selected.profile.rules if selected.profile else []
             missing = set(info.broken)
             broken = [rule for rule in rules if rule in missing]
@@ -181,7 +182,6 @@ def check_content(selected: Selected, os_: OperatingSystem, packages: list[Packa
         else:
             known = _is_known(info.schema)
             passed = oval_platform_matches(os_, info.platforms) and info.definitions > 0 and known
-            names = _names(info)
             if not info.definitions:
                 names = "no patch or vulnerability definition"
             if not known:

@@ -5,8 +5,8 @@
 acknowledged.
 
 One argument, a JSON object: `request` (scanner.request.Request without root and folders), `rung`, `content`
-({name: {sha256, pieces: [paths]}}, gzip compressed pieces of one file), `known` (names of files that the controller's
-cache of content has) and `deadline` (seconds that the evidence is held).
+({name: {sha256, pieces: [paths], path}}, gzip compressed pieces of one file), `known` (names of files that the
+controller's cache of content has) and `deadline` (seconds that the evidence is held).
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ def _scan(spec: J) -> J:
     known = [name for name in strings(spec, "known") if _NAME.fullmatch(name)]
     for name in known:
         write_whole(f"{cache}/{name}", b"", durable=False)
-    for name, entry in field(spec, "content", dict).items():
-        folder = cache if name.endswith(".sqlite") else f"{WORK}/content"
-        assemble(f"{folder}/{field(entry, 'path', str)}", field(entry, "sha256", str), strings(entry, "pieces"))
+    for entry in field(spec, "content", dict).values():
+        assemble(f"{WORK}/{field(entry, 'path', str)}", field(entry, "sha256", str), strings(entry, "pieces"))
     rung = field(spec, "rung", str)
     request = dict(field(spec, "request", dict), cache=cache, evidence=f"{WORK}/evidence", rung=rung, confined=True)
     if rung == PULL:
